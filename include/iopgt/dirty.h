@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which pages were written: read, clear, go on.
+ *
+ * There is one dirty state in a table. Two consumers that both clear take
+ * writes from each other: let one reader fan out to them.
+ *
+ * Bits are or-ed into the bitmap, never cleared; bits outside the range are not
+ * changed, and the first and last word of the range are or-ed atomically, so
+ * that calls on ranges that share a word may run at once. A bit is set if any
+ * byte that it covers is in a dirty leaf within the range: a block sets all its
+ * bits, a bit that covers several pages is set by any.
+ *
+ * To take what was written and go on:
+ *
+ *     iopgt_read_and_clear_dirty(table, iova, size, &bitmap, &op);
+ *     iopgt_op_finish(&op);      // invalidates and waits
+ *     ... copy the pages whose bits are set ...
+ *
+ * A page copied before iopgt_op_finish has returned 0 may be written after the
+ * copy without a mark. The final read of stopped devices calls the HAL's sync
+ * first (iopgt_sync_dirty_log with its op finished does not: a plain read may
+ * miss a finished transaction's mark, R_RZYCN) and covers everything; if the
+ * devices may run on afterwards, it clears nothing (IOPGT_OP_NO_CLEAR), or its
+ * op is finished before they run.
+ *
+ * The common rules of table.h hold. Further, for every verb here: no dirty
+ * management in the table is IOPGT_NO_DIRTY; a null or misaligned `words`, a
+ * page_shift above 63, a misaligned base or a bitmap that does not cover the
+ * range is IOPGT_BAD_BITMAP, and nothing is changed.
+ *
+ * Context, for all: may run beside any verb on other ranges; beside map of the
+ * same range; beside unmap of it only with IOPGT_HAL_DEFERS_FREE. Walkers run.
+ */
+#ifndef IOPGT_DIRTY_H
+#define IOPGT_DIRTY_H
+
+#include <iopgt/table.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Reads: sets the bits of dirty leaves. Changes nothing in the table.
+ *
+ * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_BUSY; IOPGT_BAD_BITMAP; IOPGT_NO_DIRTY;
+ * the common ones.
+ */
+int iopgt_sync_dirty_log(struct iopgt_table *table, uint64_t iova, uint64_t size,
+                         const struct iopgt_bitmap *bitmap, struct iopgt_op *op);
+
+/*
+ * Cleans leaves that lie wholly in the range and whose bits are all set in the
+ * bitmap, which is only read. A block of which only a part is given stays dirty.
+ *
+ * Return: as iopgt_sync_dirty_log; IOPGT_NO_MEMORY and HAL errors never, but for
+ * the gather's own: an error of invalidate_range. What was cleaned before a
+ * failure is owed its invalidation in op, and its pages are to be copied like
+ * all others after iopgt_op_finish.
+ */
+int iopgt_clear_dirty_log(struct iopgt_table *table, uint64_t iova, uint64_t size,
+                          const struct iopgt_bitmap *bitmap, struct iopgt_op *op);
+
+/*
+ * Reads and cleans in one pass. A leaf that does not lie wholly in the range is
+ * reported and stays dirty. While a domain tracks with a policy that splits on
+ * clearing, dirty blocks are reported whole and replaced by clean pages; one
+ * that could not be split is cleaned as a block and counted in left_unsplit.
+ *
+ * With IOPGT_OP_NO_CLEAR it only reads.
+ *
+ * Return: as iopgt_clear_dirty_log; where blocks are split also an error of
+ * sync: the reported bits are complete for what was cleaned.
+ */
+int iopgt_read_and_clear_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
+                               const struct iopgt_bitmap *bitmap, struct iopgt_op *op);
+
+/* A callback gets each run of dirty bytes; a value other than 0 asks to stop. */
+struct iopgt_dirty_visitor {
+	int (*visit)(void *context, uint64_t iova, uint64_t size);
+	void *context;
+};
+
+/*
+ * Gives runs of dirty leaves, cut at the range's ends, in ascending order: for
+ * sparse spaces, where no bitmap fits. With IOPGT_OP_CLEAR, cleans what lies
+ * wholly in the range as iopgt_read_and_clear_dirty does.
+ *
+ * A callback that asks to stop may be given one more run: all that was cleaned
+ * is reported.
+ *
+ * Return: IOPGT_OK; the callback's value: op->next is where to go on; as
+ * iopgt_read_and_clear_dirty.
+ */
+int iopgt_for_each_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
+                         const struct iopgt_dirty_visitor *visitor, struct iopgt_op *op);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

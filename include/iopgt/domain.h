@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A domain: one table, the walkers that share it, and how its dirty state is
+ * tracked. Every verb of table.h and dirty.h works on &domain->table; its
+ * invalidations then go to all attached walkers.
+ *
+ * Context for all functions here: the caller serialises them with each other
+ * and, but for iopgt_domain_capable, with all verbs on the domain's table that
+ * map, unmap, split, merge or protect. Walkers run.
+ */
+#ifndef IOPGT_DOMAIN_H
+#define IOPGT_DOMAIN_H
+
+#include <iopgt/dirty.h>
+#include <iopgt/table.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum iopgt_walker_flag {
+	IOPGT_WALKER_DIRTY = 1 << 0,          /* hardware dirty management (HTTU, HAFDBS >= 2) */
+	IOPGT_WALKER_COHERENT = 1 << 1,       /* walks snoop the CPU's caches */
+	IOPGT_WALKER_FAULTS_RETRIED = 1 << 2, /* as IOPGT_CONFIG_FAULTS_RETRIED */
+};
+
+/* One agent that walks the table: an SMMU, a CPU, an ATS device. */
+struct iopgt_walker {
+	uint32_t flags;                  /* of enum iopgt_walker_flag */
+	uint8_t bbm_level;               /* 0, 1 or 2 */
+	uint8_t input_bits, output_bits; /* the most it can handle */
+	const struct iopgt_tlb_ops *tlb; /* how to invalidate it; all three callbacks */
+	void *context;                   /* for tlb */
+	struct iopgt_walker *next;       /* private while attached */
+};
+
+/* What tracking does with blocks. */
+enum iopgt_split_policy {
+	IOPGT_SPLIT_NONE,  /* nothing: a block is tracked as a block */
+	IOPGT_SPLIT_EAGER, /* all are split when tracking starts; new mappings use pages */
+};
+
+enum iopgt_domain_flag {
+	IOPGT_DOMAIN_ENFORCE_DIRTY = 1 << 0, /* refuse walkers without hardware dirty management */
+};
+
+/* Storage is the caller's and does not move; all fields but `table` are private. */
+struct iopgt_domain {
+	struct iopgt_table table;
+	struct iopgt_walker *walkers;
+	struct iopgt_tlb_ops tlb; /* goes out to all walkers */
+	uint32_t flags;
+	uint32_t policy;
+	uint8_t config_bbm_level;
+	bool config_faults_retried;
+	bool tracking;
+};
+
+/*
+ * Makes a domain with an empty table and no walkers. `flags`: of enum
+ * iopgt_domain_flag; ENFORCE_DIRTY asks for IOPGT_DIRTY_HARDWARE. The HAL's own
+ * invalidation callbacks are not used and may be null.
+ *
+ * Return: as iopgt_init; IOPGT_BAD_FLAGS; IOPGT_NO_DIRTY.
+ */
+int iopgt_domain_init(struct iopgt_domain *domain, const struct iopgt_config *config,
+                      const struct iopgt_hal *hal, void *context, uint32_t flags);
+
+/*
+ * Frees the table. Return: IOPGT_OK; IOPGT_IN_USE: walkers are attached, nothing
+ * changed; as iopgt_fini.
+ */
+int iopgt_domain_fini(struct iopgt_domain *domain);
+
+/*
+ * Adds a walker: from now on it gets every invalidation. Call it before the
+ * walker may walk. The table then works by the lowest break-before-make level
+ * of all; it retries faults only if all walkers do.
+ *
+ * Return: IOPGT_OK; IOPGT_IN_USE: attached already; IOPGT_NO_DIRTY: no hardware
+ * dirty management, which the domain enforces, or which it uses for tracking
+ * now; IOPGT_INCOMPATIBLE: input or output size too small, or a non-coherent
+ * walker at a table for coherent ones; IOPGT_BAD_BBM_LEVEL, IOPGT_BAD_HAL: a
+ * field of the walker; IOPGT_BAD_ARGUMENT. After a failure nothing changed.
+ */
+int iopgt_domain_attach(struct iopgt_domain *domain, struct iopgt_walker *walker);
+
+/*
+ * Removes a walker, which no longer walks: levels are computed anew from those
+ * that stay. Ops with anything owed are finished before; what the walker has
+ * cached is the caller's to invalidate before it walks another table.
+ *
+ * Return: IOPGT_OK; IOPGT_NOT_ATTACHED; IOPGT_BAD_ARGUMENT.
+ */
+int iopgt_domain_detach(struct iopgt_domain *domain, struct iopgt_walker *walker);
+
+enum iopgt_domain_capability {
+	IOPGT_CAPABLE_DIRTY_TRACKING, /* the table and every attached walker can */
+	IOPGT_CAPABLE_LIVE_SPLIT,     /* blocks change size without faults (level 1 or 2) */
+	IOPGT_CAPABLE_SPLIT,          /* blocks change size, faults are retried where needed */
+};
+
+/* Whether the domain, with the walkers attached now, can do it. Null: false. */
+bool iopgt_domain_capable(const struct iopgt_domain *domain, uint32_t capability);
+
+/* How tracking is to be done, for iopgt_set_dirty_tracking. */
+struct iopgt_tracking {
+	uint32_t policy; /* enum iopgt_split_policy */
+};
+
+/*
+ * Turns tracking on or off for all of the table: as iopgt_switch_dirty_log over
+ * the whole input space, and for what is mapped from now on, which is tracked
+ * from its first write (in pages with IOPGT_SPLIT_EAGER) or, when off, mapped
+ * writable-dirty in the largest blocks.
+ *
+ * On: after IOPGT_AGAIN or an error, the state for new mappings is on; go on
+ * with iopgt_switch_dirty_log from op->next. Off likewise. `how` is read when
+ * turning on, and may be null when turning off.
+ *
+ * Return: IOPGT_OK; IOPGT_NO_DIRTY: the table or an attached walker has no dirty
+ * management; IOPGT_BAD_POLICY; as iopgt_switch_dirty_log.
+ */
+int iopgt_set_dirty_tracking(struct iopgt_domain *domain, bool on, const struct iopgt_tracking *how,
+                             struct iopgt_op *op);
+
+/*
+ * Turns tracking on or off for what is mapped in a range.
+ *
+ * On: forgets what was dirty: leaves become writable-clean, blocks are split by
+ * the policy. Take the first full copy after iopgt_op_finish. A block that
+ * cannot be split (no memory, or level 0 with walkers that do not retry) is
+ * tracked as a block and counted in left_unsplit. With IOPGT_OP_START_DIRTY all
+ * writable leaves are dirty at the start instead, nothing is touched that is
+ * dirty already, and the first iopgt_read_and_clear_dirty reports everything,
+ * cleans it, and splits by the policy, in pieces if it has a budget.
+ *
+ * Off: tables are merged back into blocks where possible, and every tracked
+ * leaf becomes writable-dirty, so that walkers spend no more updates. What
+ * could not be merged is counted in left_unmerged.
+ *
+ * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_NOT_TRACKING: on, while the domain does
+ * not track; an error of the HAL; the common ones of table.h.
+ */
+int iopgt_switch_dirty_log(struct iopgt_domain *domain, bool on, uint64_t iova, uint64_t size,
+                           struct iopgt_op *op);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

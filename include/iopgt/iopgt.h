@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The whole library. */
+#ifndef IOPGT_IOPGT_H
+#define IOPGT_IOPGT_H
+
+#include <iopgt/dirty.h>
+#include <iopgt/domain.h>
+#include <iopgt/hal.h>
+#include <iopgt/table.h>
+#include <iopgt/types.h>
+
+#endif

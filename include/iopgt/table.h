@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A table: configuration, mapping, looking, changing block sizes.
+ *
+ * For all verbs that take a range and an op:
+ *
+ * - iova and size are multiples of the granule, size is not zero, and the range
+ *   lies in the input space; else IOPGT_BAD_ALIGNMENT or IOPGT_BAD_RANGE. A null
+ *   table or op is IOPGT_BAD_ARGUMENT, an unknown op flag IOPGT_BAD_FLAGS, an op
+ *   that owes another table something IOPGT_WRONG_OP. All of this is checked
+ *   first, and nothing is changed then.
+ * - Walkers run all the time. Every change of a live descriptor is one atomic
+ *   operation. What a walker may have cached is invalidated in op: a change
+ *   holds for all walkers when iopgt_op_finish(op) has returned 0.
+ * - IOPGT_AGAIN: the budget is spent, op->next is where to go on with the rest
+ *   of the range, the table is consistent.
+ * - IOPGT_BUSY: a descriptor in the range is being replaced by another call at
+ *   break-before-make level 0. What came before it in the range is done.
+ * - IOPGT_BAD_TABLE: phys_to_virt gave null for a linked table.
+ * - Calls on ranges that do not overlap may run at once, from any threads,
+ *   without locks; on overlapping ranges the caller serialises, but for what a
+ *   comment allows. Two ranges that share a block do not overlap for unmap,
+ *   map and the dirty verbs; for split, merge and protect they do.
+ */
+#ifndef IOPGT_TABLE_H
+#define IOPGT_TABLE_H
+
+#include <iopgt/hal.h>
+#include <iopgt/private.h>
+#include <iopgt/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum iopgt_regime {
+	IOPGT_STAGE1_EL1, /* two privilege levels: EL1&0, SMMU stage 1 of NS-EL1 streams */
+	IOPGT_STAGE1_EL2, /* one privilege level */
+	IOPGT_STAGE2,
+};
+
+enum iopgt_dirty_mode {
+	IOPGT_DIRTY_NONE,     /* writes leave no mark */
+	IOPGT_DIRTY_HARDWARE, /* walkers mark writable-clean leaves (HD = 1, HA = 1) */
+	IOPGT_DIRTY_SOFTWARE, /* the same encoding; a write to a clean leaf faults, the host marks it */
+};
+
+enum iopgt_config_flag {
+	/*
+	 * The walk does not snoop the CPU's caches: table memory is cleaned through
+	 * the HAL. Excludes dirty management (R_WLTNL: the walker's update is atomic
+	 * on shareable write-back walks only).
+	 */
+	IOPGT_CONFIG_NON_COHERENT = 1 << 0,
+	/*
+	 * Accesses that fault for a moment are retried by every walker or its
+	 * driver, so break-before-make level 0 may break a live entry.
+	 */
+	IOPGT_CONFIG_FAULTS_RETRIED = 1 << 1,
+	/* Stage 2: memory types are encoded for forced write-back (FEAT_S2FWB). */
+	IOPGT_CONFIG_FORCED_WRITE_BACK = 1 << 2,
+	IOPGT_CONFIG_ALL_FLAGS = (1 << 3) - 1,
+};
+
+struct iopgt_config {
+	uint32_t regime;       /* enum iopgt_regime */
+	uint32_t flags;        /* of enum iopgt_config_flag */
+	uint8_t granule_shift; /* 12, 14 or 16 */
+	uint8_t input_bits;    /* size of the input space: 25 to 48 (TxSZ = 64 - input_bits). At
+	                          stage 2 at most output_bits */
+	uint8_t output_bits;   /* 32, 36, 40, 42, 44 or 48, as walkers have it (IPS, PS) */
+	uint8_t bbm_level;     /* break-before-make level of the weakest walker: 0, 1 or 2 */
+	uint32_t dirty;        /* enum iopgt_dirty_mode */
+	uint64_t leaf_sizes;   /* bit n: leaves of 2^n bytes may be used; the granule must be among
+	                          them. 0: all that the granule has */
+};
+
+/* Permissions of a mapping. */
+enum iopgt_prot {
+	IOPGT_READ = 1 << 0,
+	IOPGT_WRITE = 1 << 1,
+	IOPGT_EXECUTE = 1 << 2,
+	IOPGT_PRIVILEGED = 1 << 3, /* no unprivileged access; IOPGT_STAGE1_EL1 only */
+	IOPGT_NO_TRACK = 1 << 4,   /* writes leave no mark: MMIO, MSI doorbells */
+	/*
+	 * Mapped writable-clean though no domain tracks: the first write is marked.
+	 * For users of a table without a domain.
+	 */
+	IOPGT_CLEAN = 1 << 5,
+	IOPGT_ALL_PROT = (1 << 6) - 1,
+};
+
+/* Memory types; the MAIR index at stage 1. */
+enum iopgt_memory {
+	IOPGT_NON_CACHEABLE, /* normal, inner and outer non-cacheable */
+	IOPGT_WRITE_BACK,    /* normal, inner and outer write-back; inner shareable */
+	IOPGT_DEVICE,        /* device nGnRE */
+	IOPGT_MEMORY_TYPES,
+};
+
+/* MAIR_ELx as the memory types of stage 1 need it: 0x44, 0xFF, 0x04. */
+#define IOPGT_MAIR UINT64_C(0x04FF44)
+
+struct iopgt_mapping {
+	uint64_t iova;   /* multiple of the granule */
+	uint64_t phys;   /* multiple of the granule */
+	uint64_t size;   /* multiple of the granule, not 0 */
+	uint32_t prot;   /* of enum iopgt_prot */
+	uint32_t memory; /* enum iopgt_memory */
+};
+
+/*
+ * A table. The storage is the caller's, it does not move while in use, and its
+ * fields are private; read `root` and `start_level` for the registers.
+ */
+struct iopgt_table {
+	const struct iopgt_hal *hal;
+	void *context;
+	const struct iopgt_tlb_ops *tlb; /* the HAL's, or a domain's */
+	void *tlb_context;
+	void *root;         /* start table */
+	uint64_t root_phys; /* for TTBR or VTTBR */
+	struct iopgt_format format;
+	struct iopgt_geometry geometry;
+	uint64_t map_leaf_sizes; /* leaf sizes that map uses: pages only while tracking eagerly */
+	uint8_t bbm_level;
+	bool non_coherent;
+	bool faults_retried;
+	bool software_dirty;    /* walkers fault on clean leaves, they mark nothing */
+	bool map_clean;         /* what is mapped starts writable-clean */
+	uint8_t split_on_clear; /* a block that is cleaned is split: enum in scan.h */
+	uint32_t kept_dirty;    /* atomic: some leaf may carry format.kept_dirty */
+	uint32_t tables;        /* atomic: tables in use but for the start table */
+};
+
+/*
+ * Makes an empty table. `hal` must outlive it, `config` is copied.
+ *
+ * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT; IOPGT_BAD_REGIME, _GRANULE,
+ * _INPUT_BITS, _OUTPUT_BITS, _LEAF_SIZES, _BBM_LEVEL, _DIRTY_MODE, _FLAGS,
+ * _WALK, _HAL: that field of the configuration or the HAL; IOPGT_NO_MEMORY;
+ * IOPGT_BAD_TABLE_MEMORY. After a failure nothing is allocated.
+ */
+int iopgt_init(struct iopgt_table *table, const struct iopgt_config *config,
+               const struct iopgt_hal *hal, void *context);
+
+/*
+ * Frees all tables. Mappings still there go with them.
+ *
+ * Context: no walker uses the table any more and none has it cached; no other
+ * call on the table runs; every op on it is finished.
+ * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT; IOPGT_BAD_TABLE: what was behind that
+ * table descriptor is not freed, all else is.
+ */
+int iopgt_fini(struct iopgt_table *table);
+
+/*
+ * Maps [iova, iova + size) to [phys, phys + size) with the largest leaves that
+ * alignment and configuration allow. Nothing may be mapped there yet. Tables
+ * that earlier calls left empty are reused or replaced by blocks.
+ *
+ * Writable memory starts writable-dirty while nothing tracks (so that walkers
+ * spend no update) and writable-clean while a domain tracks or with IOPGT_CLEAN.
+ *
+ * Context: two calls that need the same new table race without harm. The
+ * mapping may be used by walkers when the call has returned.
+ * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_EXISTS; IOPGT_NO_MEMORY; IOPGT_BAD_PROT
+ * (stage 1 cannot express write-only; NO_TRACK and CLEAN exclude each other);
+ * IOPGT_BAD_MEMORY_TYPE; IOPGT_BAD_OUTPUT: phys leaves the output space; the
+ * common ones above; an error of the HAL from invalidating an empty table.
+ * After a failure no mapping of this call remains, empty tables may; an earlier
+ * part that returned IOPGT_AGAIN stays. What a failed call had already made
+ * valid is owed an invalidation in op.
+ */
+int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *mapping, struct iopgt_op *op);
+
+/*
+ * Removes what is mapped in the range, exactly; holes are counted. A block that
+ * crosses the range's end is split first, as iopgt_split_block does it, waits
+ * included. Tables that lie wholly in the range are unlinked now and freed by
+ * iopgt_op_finish.
+ *
+ * Context: until iopgt_op_finish, walkers may still access the memory.
+ * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_NO_MEMORY, IOPGT_WOULD_BREAK,
+ * IOPGT_WOULD_SPLIT: a block that crosses an end cannot be split, what is
+ * before it is unmapped; an error of the HAL; the common ones above.
+ */
+int iopgt_unmap(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op);
+
+/*
+ * Removes as iopgt_unmap does, and sets the bits of pages that were dirty, none
+ * lost: writes that land until the invalidation is complete are counted. Calls
+ * sync first, so that finished transactions are seen.
+ *
+ * The bitmap is complete when iopgt_op_finish has returned 0 and must stay
+ * until then: it is kept in op.
+ *
+ * Context and Return: as iopgt_unmap; IOPGT_BAD_BITMAP, IOPGT_NO_DIRTY.
+ */
+int iopgt_unmap_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
+                      const struct iopgt_bitmap *bitmap, struct iopgt_op *op);
+
+/*
+ * Changes the permissions of what is mapped in the range; holes are counted.
+ * Address, memory type and dirty state stay: a page that was written before it
+ * became read-only is still reported, and is writable-dirty when it becomes
+ * writable again. prot: as for iopgt_map, IOPGT_CLEAN has no meaning and is
+ * refused. Blocks that cross an end are split first.
+ *
+ * Context: until iopgt_op_finish walkers may use the old permissions.
+ * Return: as iopgt_unmap; IOPGT_BAD_PROT.
+ */
+int iopgt_protect(struct iopgt_table *table, uint64_t iova, uint64_t size, uint32_t prot,
+                  struct iopgt_op *op);
+
+enum iopgt_leaf_state {
+	IOPGT_LEAF_READ_ONLY,
+	IOPGT_LEAF_CLEAN,     /* writable-clean: the next write is marked */
+	IOPGT_LEAF_DIRTY,     /* writable-dirty */
+	IOPGT_LEAF_UNTRACKED, /* writable, writes leave no mark */
+};
+
+/* What an address maps to. */
+struct iopgt_translation {
+	uint64_t phys;      /* output address of iova itself */
+	uint64_t leaf_iova; /* where its page or block begins */
+	uint64_t leaf_size; /* bytes */
+	uint32_t prot;      /* IOPGT_READ to IOPGT_NO_TRACK */
+	uint32_t memory;    /* enum iopgt_memory */
+	uint32_t state;     /* enum iopgt_leaf_state */
+	int32_t level;
+};
+
+/*
+ * Looks up one address, of any alignment.
+ *
+ * Context: may run beside any verb on other ranges; beside unmap, split and
+ * merge of this address only with IOPGT_HAL_DEFERS_FREE. The state is that of
+ * one instant: a walker may change it at once.
+ * Return: IOPGT_OK; IOPGT_NOT_MAPPED; IOPGT_BUSY: being replaced, ask again;
+ * IOPGT_BAD_RANGE; IOPGT_BAD_ARGUMENT; IOPGT_BAD_TABLE.
+ */
+int iopgt_translate(const struct iopgt_table *table, uint64_t iova,
+                    struct iopgt_translation *translation);
+
+/* A callback gets each run; a value other than 0 ends the visit and is returned. */
+struct iopgt_mapping_visitor {
+	int (*visit)(void *context, const struct iopgt_mapping *run);
+	void *context;
+};
+
+/*
+ * Gives each run of mappings that continue each other in both spaces with equal
+ * permissions and memory type, in ascending order, cut at the range's ends.
+ * prot of a run has no IOPGT_CLEAN.
+ *
+ * Context: as iopgt_translate. The callback may call translate on this table.
+ * Return: IOPGT_OK; IOPGT_AGAIN (a run may then be cut in two); the callback's
+ * value; the common ones above.
+ */
+int iopgt_for_each_mapping(const struct iopgt_table *table, uint64_t iova, uint64_t size,
+                           const struct iopgt_mapping_visitor *visitor, struct iopgt_op *op);
+
+/* Takes one line of text, without line end, ended by a zero byte. */
+struct iopgt_writer {
+	void (*line)(void *context, const char *text);
+	void *context;
+};
+
+/*
+ * Writes the tree as text: a line per table, leaf run and hole run, like
+ * descriptors folded into one line with a count.
+ *
+ * Context: as iopgt_translate.
+ * Return: IOPGT_OK; IOPGT_AGAIN; the common ones above.
+ */
+int iopgt_dump(const struct iopgt_table *table, uint64_t iova, uint64_t size,
+               const struct iopgt_writer *writer, struct iopgt_op *op);
+
+/* Rules that iopgt_check knows. */
+enum iopgt_rule {
+	IOPGT_RULE_NONE,
+	IOPGT_RULE_TABLE_ADDRESS, /* a table is misaligned, beyond the output space, or unknown */
+	IOPGT_RULE_TABLE_BITS,    /* attribute or reserved bits set in a table descriptor */
+	IOPGT_RULE_LEAF_LEVEL,    /* a leaf at a level or of a size that is not allowed */
+	IOPGT_RULE_LEAF_ADDRESS,  /* a leaf's output is misaligned or beyond the output space */
+	IOPGT_RULE_LEAF_BITS,     /* reserved bits set, nT left behind, AF clear, no such type */
+	IOPGT_RULE_LEAF_STATE,    /* a dirty state that the configuration cannot have */
+	IOPGT_RULE_INVALID_BITS,  /* an invalid descriptor that is not zero */
+	IOPGT_RULE_NOT_CLEANED,   /* a linked table that a non-coherent walker may not see */
+	IOPGT_RULE_TABLE_COUNT,   /* more or fewer tables linked than the count says */
+};
+
+struct iopgt_finding {
+	uint32_t rule; /* enum iopgt_rule */
+	int32_t level;
+	uint64_t iova; /* first address of the descriptor's range */
+	uint64_t descriptor;
+};
+
+/*
+ * Walks the whole table and names the first broken rule.
+ *
+ * Context: no other call on the table runs, every op is finished. Walkers may
+ * run. Time is that of reading all tables: for tests and debug builds.
+ * Return: IOPGT_OK: `finding` has IOPGT_RULE_NONE; IOPGT_CORRUPT; IOPGT_BAD_ARGUMENT.
+ */
+int iopgt_check(const struct iopgt_table *table, struct iopgt_finding *finding);
+
+/* A text for an enum iopgt_rule, never null. Pure. */
+const char *iopgt_rule_text(uint32_t rule);
+
+/*
+ * The most tables that mapping the range, or splitting all of it to pages, can
+ * take from alloc_table: what to reserve before an IOPGT_OP_ATOMIC call.
+ *
+ * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT, _BAD_ALIGNMENT, _BAD_RANGE.
+ */
+int iopgt_tables_needed(const struct iopgt_table *table, uint64_t iova, uint64_t size,
+                        uint64_t *tables);
+
+struct iopgt_table_stats {
+	uint64_t tables; /* the start table included, concatenated ones counted as one */
+	uint64_t bytes;  /* of table memory */
+};
+
+/*
+ * Memory in use. Tables that an unfinished op still holds are not counted.
+ * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT.
+ */
+int iopgt_table_stats(const struct iopgt_table *table, struct iopgt_table_stats *stats);
+
+/*
+ * Unlinks tables that lie wholly in the range and map nothing; iopgt_op_finish
+ * frees them.
+ *
+ * Context: no other call maps or unmaps in the range.
+ * Return: IOPGT_OK; IOPGT_AGAIN; an error of the HAL; the common ones above.
+ */
+int iopgt_trim(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op);
+
+/*
+ * Splits every block that overlaps the range into pages, while walkers use it.
+ * Output addresses, permissions and attributes stay, each page inherits its
+ * block's dirty state. Live blocks are replaced by break-before-make level
+ * (facts: Arm ARM D8.17.1): at level 2 at once, at level 1 under nT, at level 0
+ * accesses fault between. Waits are shared: at most 2 + 2 * blocks / 64.
+ *
+ * Needs 1 table per block. Nothing is owed for the split when the call returns
+ * IOPGT_OK or IOPGT_AGAIN: the op serves its gather and stats.
+ *
+ * Context: no other split, merge, protect or switch on the blocks.
+ * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_NO_MEMORY; IOPGT_WOULD_BREAK: level 0,
+ * faults are not retried and IOPGT_OP_MAY_BREAK is not given; an error of the
+ * HAL; the common ones above. After a failure blocks are split or whole, none
+ * half: after a HAL error, blocks whose invalidation is not known to be complete
+ * are marked, and op owes it.
+ */
+int iopgt_split_block(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op);
+
+/*
+ * Replaces every table that lies wholly in the range and could be a block by
+ * one, bottom up to the largest allowed leaf, while walkers use it: all entries
+ * mapped, outputs contiguous and aligned, attributes equal. The block is dirty
+ * if any page was: nothing that a walker marks meanwhile is lost. Last-level
+ * tables that cannot be merged are counted in stats.left_unmerged. Waits are
+ * shared as for iopgt_split_block.
+ *
+ * Context: no other split, merge, protect, switch, map or unmap on the range.
+ * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_WOULD_BREAK; an error of the HAL: the
+ * tables whose replacement was under way are linked again, with all that was
+ * marked, and op owes the invalidation; the common ones above.
+ */
+int iopgt_merge_page(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where a verb is in the tree. A cursor stands on an entry of a table and moves
+ * through the range in ascending order; a verb reads the entry, goes down into
+ * the table that it links, or deals with a run of entries and steps over it.
+ *
+ * After the last entry of a table (or of the range in it) the cursor comes up:
+ * it then stands on the entry that links that table, which is done.
+ */
+#ifndef IOPGT_CORE_CURSOR_H
+#define IOPGT_CORE_CURSOR_H
+
+#include "core/table.h"
+
+struct iopgt_cursor {
+	const struct iopgt_table *table;
+	struct iopgt_range range;
+	uint64_t iova;                /* where it is; inside the entry's range */
+	uint64_t budget;              /* entries that may be stepped over; 0: no bound */
+	uint64_t looked_at;           /* entries stepped over or gone down through */
+	struct iopgt_range unsettled; /* of the last table gone into that was; none: first > last */
+	int level;
+	live_descriptor *path[IOPGT_MAX_LEVELS]; /* tables, [level + 1] */
+};
+
+enum cursor_move {
+	CURSOR_MORE, /* on the next entry of the same table */
+	CURSOR_UP,   /* on the entry that links the table just left */
+	CURSOR_END,  /* the range is done */
+};
+
+static inline void cursor_start(struct iopgt_cursor *c, const struct iopgt_table *table,
+                                struct iopgt_range range, uint64_t budget)
+{
+	c->table = table;
+	c->range = range;
+	c->iova = range.first;
+	c->budget = budget;
+	c->looked_at = 0;
+	c->unsettled = (struct iopgt_range){1, 0};
+	c->level = table->geometry.start_level;
+	c->path[c->level + 1] = table->root;
+}
+
+/* The table that the cursor stands in. */
+static inline live_descriptor *cursor_table(const struct iopgt_cursor *c)
+{
+	return c->path[c->level + 1];
+}
+
+/* The table that the cursor has just come up from. */
+static inline live_descriptor *cursor_child(const struct iopgt_cursor *c)
+{
+	return c->path[c->level + 2];
+}
+
+static inline uint32_t cursor_index(const struct iopgt_cursor *c)
+{
+	return geometry_index(&c->table->geometry, c->level, c->iova);
+}
+
+static inline live_descriptor *cursor_entry(const struct iopgt_cursor *c)
+{
+	return cursor_table(c) + cursor_index(c);
+}
+
+/* First and last address of the entry, whatever the range is. */
+static inline uint64_t cursor_first(const struct iopgt_cursor *c)
+{
+	return geometry_first(&c->table->geometry, c->level, c->iova);
+}
+
+static inline uint64_t cursor_last(const struct iopgt_cursor *c)
+{
+	return geometry_last(&c->table->geometry, c->level, c->iova);
+}
+
+/* Whether the entry lies wholly in the range. */
+static inline bool cursor_covers(const struct iopgt_cursor *c)
+{
+	return cursor_first(c) >= c->range.first && cursor_last(c) <= c->range.last;
+}
+
+/* Entries from here on that are in this table and in the range; the last maybe in part. */
+static inline uint32_t cursor_rest(const struct iopgt_cursor *c)
+{
+	const struct iopgt_geometry *g = &c->table->geometry;
+	uint64_t left = (c->range.last >> geometry_shift(g, c->level)) -
+	                (c->iova >> geometry_shift(g, c->level)) + 1;
+	uint32_t rest = geometry_entries(g, c->level) - cursor_index(c);
+
+	return left < rest ? (uint32_t)left : rest;
+}
+
+/* Those of them that are in the budget: at least one. */
+static inline uint32_t cursor_run(const struct iopgt_cursor *c)
+{
+	uint32_t run = cursor_rest(c);
+
+	if (c->budget && c->looked_at + run > c->budget)
+		run = c->looked_at < c->budget ? (uint32_t)(c->budget - c->looked_at) : 1;
+	return run;
+}
+
+/* Goes into the table that `descriptor`, the entry's value, links. */
+static inline int cursor_down(struct iopgt_cursor *c, uint64_t descriptor)
+{
+	live_descriptor *entries =
+		table_virt(c->table, format_address(&c->table->format, descriptor));
+
+	if (!entries)
+		return IOPGT_BAD_TABLE;
+	if (descriptor & c->table->format.unsettled)
+		c->unsettled = (struct iopgt_range){cursor_first(c), cursor_last(c)};
+	c->looked_at++;
+	c->level++;
+	c->path[c->level + 1] = entries;
+	return IOPGT_OK;
+}
+
+/* Leaves `count` entries behind. */
+static inline enum cursor_move cursor_step(struct iopgt_cursor *c, uint32_t count)
+{
+	const struct iopgt_geometry *g = &c->table->geometry;
+	unsigned shift = geometry_shift(g, c->level);
+	uint64_t end = ((c->iova >> shift) + count) << shift;
+	bool at_end = end - 1 >= c->range.last;
+
+	c->looked_at += count;
+	if (!at_end && (geometry_index(g, c->level, end) || c->level == g->start_level)) {
+		c->iova = end;
+		return CURSOR_MORE;
+	}
+	if (c->level == g->start_level)
+		return CURSOR_END;
+	c->iova = at_end ? c->range.last : end - 1;
+	c->level--;
+	return CURSOR_UP;
+}
+
+/* Steps, and comes up through tables that are done. False: the range is done. */
+static inline bool cursor_next(struct iopgt_cursor *c, uint32_t count)
+{
+	enum cursor_move move = cursor_step(c, count);
+
+	while (move == CURSOR_UP)
+		move = cursor_step(c, 1);
+	return move == CURSOR_MORE;
+}
+
+/* Whether the block that once covered the cursor's entry may still be cached. */
+static inline bool cursor_is_unsettled(const struct iopgt_cursor *c)
+{
+	return c->iova >= c->unsettled.first && c->iova <= c->unsettled.last;
+}
+
+/* To be asked after a step: whether the call has to end here. */
+static inline bool cursor_spent(const struct iopgt_cursor *c)
+{
+	return c->budget && c->looked_at >= c->budget;
+}
+
+/* Ends a call whose budget is spent. */
+static inline int cursor_again(const struct iopgt_cursor *c, struct iopgt_op *op)
+{
+	op->next = c->iova;
+	return IOPGT_AGAIN;
+}
+
+#endif

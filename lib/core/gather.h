@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an op owes the walkers. Adding never fails: a range that the host would
+ * not take becomes an invalidation of the whole table, owed until it succeeds.
+ */
+#ifndef IOPGT_CORE_GATHER_H
+#define IOPGT_CORE_GATHER_H
+
+#include "core/table.h"
+
+/* Leaves of one level were changed or removed in [range]. */
+void iopgt_gather_leaves(struct iopgt_table *table, struct iopgt_op *op, struct iopgt_range range,
+                         int level);
+
+/*
+ * The table that the cursor's entry linked was unlinked: frees it after the
+ * wait. What it linked in turn has been given to the gather already. `iova`:
+ * first address of its range; `level`: of its entries.
+ */
+struct iopgt_unlinked {
+	live_descriptor *entries;
+	uint64_t phys;
+	uint64_t iova;
+	int level;
+};
+void iopgt_gather_table(struct iopgt_table *table, struct iopgt_op *op,
+                        const struct iopgt_unlinked *unlinked);
+
+/*
+ * A leaf may be cached at any level in the range (below a table whose block was
+ * not yet invalidated): no level hint.
+ */
+void iopgt_gather_unsettled(struct iopgt_table *table, struct iopgt_op *op,
+                            struct iopgt_range range);
+
+/* A table that is not in use any more linked the range: walk caches must go too. */
+void iopgt_gather_walk_caches(struct iopgt_table *table, struct iopgt_op *op,
+                              struct iopgt_range range);
+
+/*
+ * Dirty bits that walkers leave in unlinked last-level tables until the wait go
+ * into this bitmap. Waits first if the op already harvests into another.
+ */
+int iopgt_gather_harvest(struct iopgt_table *table, struct iopgt_op *op,
+                         const struct iopgt_bitmap *bitmap);
+
+/* Hands over, waits, harvests, frees. On failure all is still owed. */
+int iopgt_gather_flush(struct iopgt_op *op);
+
+/* Waits for finished transactions' marks to become visible; owes nothing. */
+int iopgt_gather_sync(struct iopgt_table *table, struct iopgt_op *op);
+
+#endif

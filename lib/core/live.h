@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Live descriptors: memory that walkers read and update at any moment. This is
+ * the only place that touches it.
+ *
+ * A descriptor is little-endian in memory on every host, and is read and
+ * written whole. Orders:
+ *
+ * - live_load_table acquires: the new table that a descriptor links is seen
+ *   filled. live_load does not: what follows from a leaf's value is an atomic
+ *   operation on that same leaf, which is ordered by coherence.
+ * - live_link and live_replace release: the content of the table that a new
+ *   descriptor links was stored before it.
+ * - Clearing a mark is ordered before the invalidation by the HAL's contract
+ *   (an invalidation acts after all earlier stores), not here.
+ */
+#ifndef IOPGT_CORE_LIVE_H
+#define IOPGT_CORE_LIVE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef _Atomic uint64_t live_descriptor;
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define LIVE_SWAP(value) __builtin_bswap64(value)
+#else
+#define LIVE_SWAP(value) (value)
+#endif
+
+static inline uint64_t live_load(live_descriptor *entry)
+{
+	return LIVE_SWAP(atomic_load_explicit(entry, memory_order_relaxed));
+}
+
+static inline uint64_t live_load_table(live_descriptor *entry)
+{
+	return LIVE_SWAP(atomic_load_explicit(entry, memory_order_acquire));
+}
+
+/* For memory that no walker reaches, and for descriptors that become invalid. */
+static inline void live_store(live_descriptor *entry, uint64_t value)
+{
+	atomic_store_explicit(entry, LIVE_SWAP(value), memory_order_relaxed);
+}
+
+static inline uint64_t live_exchange(live_descriptor *entry, uint64_t value)
+{
+	return LIVE_SWAP(atomic_exchange_explicit(entry, LIVE_SWAP(value), memory_order_acq_rel));
+}
+
+/* Returns the value before. */
+static inline uint64_t live_set(live_descriptor *entry, uint64_t bits)
+{
+	return LIVE_SWAP(atomic_fetch_or_explicit(entry, LIVE_SWAP(bits), memory_order_acq_rel));
+}
+
+static inline uint64_t live_clear(live_descriptor *entry, uint64_t bits)
+{
+	return LIVE_SWAP(atomic_fetch_and_explicit(entry, LIVE_SWAP(~bits), memory_order_acq_rel));
+}
+
+/*
+ * Puts `value` where *expected stands. On failure *expected is what stands
+ * there instead.
+ */
+static inline bool live_replace(live_descriptor *entry, uint64_t *expected, uint64_t value)
+{
+	uint64_t raw = LIVE_SWAP(*expected);
+	bool done = atomic_compare_exchange_strong_explicit(
+		entry, &raw, LIVE_SWAP(value), memory_order_acq_rel, memory_order_acquire);
+
+	*expected = LIVE_SWAP(raw);
+	return done;
+}
+
+/*
+ * Bit i of the answer: (entries[i] & mask) == value. count: 1 to 64. A mark that
+ * a walker makes meanwhile is seen or not, as if the load came later or earlier.
+ */
+static inline uint64_t live_match(live_descriptor *entries, uint32_t count, uint64_t mask,
+                                  uint64_t value)
+{
+	uint64_t found = 0;
+
+	mask = LIVE_SWAP(mask);
+	value = LIVE_SWAP(value);
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t d = atomic_load_explicit(&entries[i], memory_order_relaxed);
+
+		found |= (uint64_t)((d & mask) == value) << i;
+	}
+	return found;
+}
+
+#endif

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/scan.h"
+
+#include "core/gather.h"
+
+struct scan_state {
+	struct iopgt_scan *scan;
+	struct iopgt_table *table;
+	struct iopgt_op *op;
+	struct iopgt_cursor c;
+	struct split_batch *batch;
+};
+
+void scan_mark(const struct iopgt_table *table, struct iopgt_op *op,
+               const struct iopgt_bitmap *bitmap, uint64_t iova, uint64_t mask)
+{
+	unsigned shift = table->geometry.granule_shift;
+
+	if (!mask)
+		return;
+	op->stats.dirty += bits_count(mask);
+	if (bitmap->page_shift == shift) {
+		bitmap_or_mask(bitmap, bitmap_bit(bitmap, iova), mask);
+		return;
+	}
+	while (mask) {
+		uint32_t first, count;
+
+		bits_take_run(&mask, &first, &count);
+		iopgt_bitmap_mark(bitmap, iova + ((uint64_t)first << shift),
+		                  iova + ((uint64_t)(first + count) << shift) - 1);
+	}
+}
+
+static void give_run(struct iopgt_scan *scan)
+{
+	int stop;
+
+	if (!scan->has_run)
+		return;
+	scan->has_run = false;
+	stop = scan->visitor->visit(scan->visitor->context, scan->run.first,
+	                            scan->run.last - scan->run.first + 1);
+	if (stop && !scan->visitor_stop)
+		scan->visitor_stop = stop;
+}
+
+static void visit_run(struct iopgt_scan *scan, uint64_t first, uint64_t last)
+{
+	if (scan->has_run && scan->run.last + 1 == first) {
+		scan->run.last = last;
+		return;
+	}
+	give_run(scan);
+	scan->run = (struct iopgt_range){first, last};
+	scan->has_run = true;
+}
+
+/* Reports the pages in `mask`, the first of which is at iova. */
+static void report_pages(struct scan_state *s, uint64_t iova, uint64_t mask)
+{
+	struct iopgt_scan *scan = s->scan;
+	unsigned shift = s->table->geometry.granule_shift;
+
+	if (scan->bitmap) {
+		scan_mark(s->table, s->op, scan->bitmap, iova, mask);
+		return;
+	}
+	s->op->stats.dirty += bits_count(mask);
+	while (mask) {
+		uint32_t first, count;
+
+		bits_take_run(&mask, &first, &count);
+		visit_run(scan, iova + ((uint64_t)first << shift),
+		          iova + ((uint64_t)(first + count) << shift) - 1);
+	}
+}
+
+/* Those of the pages in `mask` whose bits are all given. */
+static uint64_t select_pages(const struct scan_state *s, uint64_t iova, uint64_t mask)
+{
+	unsigned shift = s->table->geometry.granule_shift;
+	uint64_t selected = 0;
+
+	while (mask) {
+		uint32_t i = bits_lowest(mask);
+		uint64_t first = iova + ((uint64_t)i << shift);
+
+		mask &= mask - 1;
+		if (iopgt_bitmap_given(s->scan->bitmap, first, first + (UINT64_C(1) << shift) - 1))
+			selected |= UINT64_C(1) << i;
+	}
+	return selected;
+}
+
+/* A tracked leaf becomes clean; a read-only one loses the note that it was written. */
+static void clean_leaf(const struct iopgt_table *table, live_descriptor *entry)
+{
+	const struct iopgt_format *f = &table->format;
+	uint64_t bits = format_dirty_bits(f);
+
+	if (!format_is_tracked(f, live_load(entry)))
+		live_clear(entry, f->kept_dirty);
+	else if (f->state_clean & bits)
+		live_set(entry, bits);
+	else
+		live_clear(entry, bits);
+}
+
+/* What was cleaned is owed its invalidation, and the block before it if that is still owed. */
+static void owe(struct scan_state *s, struct iopgt_range range)
+{
+	if (cursor_is_unsettled(&s->c))
+		iopgt_gather_unsettled(s->table, s->op, s->c.unsettled);
+	else
+		iopgt_gather_leaves(s->table, s->op, range, s->c.level);
+}
+
+static void clean_pages(struct scan_state *s, live_descriptor *entries, uint64_t iova,
+                        uint64_t mask)
+{
+	unsigned shift = s->table->geometry.granule_shift;
+	struct iopgt_range range;
+
+	if (!mask)
+		return;
+	range.first = iova + ((uint64_t)bits_lowest(mask) << shift);
+	range.last = iova + ((uint64_t)(bits_highest(mask) + 1) << shift) - 1;
+	s->op->stats.cleaned += bits_count(mask);
+	while (mask) {
+		clean_leaf(s->table, &entries[bits_lowest(mask)]);
+		mask &= mask - 1;
+	}
+	owe(s, range);
+}
+
+static void dirty_leaf(const struct iopgt_table *table, live_descriptor *entry)
+{
+	const struct iopgt_format *f = &table->format;
+	uint64_t bits = format_dirty_bits(f);
+
+	if (f->state_dirty & bits)
+		live_set(entry, bits);
+	else
+		live_clear(entry, bits);
+}
+
+/*
+ * Clean leaves become dirty. Nothing is owed to walkers that update marks: a
+ * cached clean entry looks at memory before it is written through (R_SGJBL).
+ * Others fault on it (R_XCLRD), so it has to go.
+ */
+static void make_dirty(struct scan_state *s, live_descriptor *entry, uint64_t first, uint64_t last)
+{
+	dirty_leaf(s->table, entry);
+	if (s->table->software_dirty)
+		owe(s, (struct iopgt_range){first, last});
+}
+
+static void make_pages_dirty(struct scan_state *s, live_descriptor *entries, uint32_t count)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint64_t kind = f->leaf_value[1];
+	uint64_t mask =
+		live_match(entries, count, f->leaf_mask[1] | f->state_mask, kind | f->state_clean);
+
+	while (mask) {
+		uint32_t i = bits_lowest(mask);
+		uint64_t first = s->c.iova + ((uint64_t)i << s->table->geometry.granule_shift);
+
+		mask &= mask - 1;
+		make_dirty(s, &entries[i], first,
+		           first + geometry_granule(&s->table->geometry) - 1);
+	}
+}
+
+/* Up to 64 pages from the cursor on. */
+static void scan_64(struct scan_state *s, live_descriptor *entries, uint32_t count)
+{
+	uint32_t flags = s->scan->flags;
+	uint64_t mask;
+
+	if (flags & SCAN_MAKE_DIRTY) {
+		make_pages_dirty(s, entries, count);
+		return;
+	}
+	mask = scan_dirty_mask(s->table, entries, count, IOPGT_LAST_LEVEL);
+	if (!mask)
+		return;
+	if (flags & SCAN_REPORT)
+		report_pages(s, s->c.iova, mask);
+	if (flags & SCAN_SELECT)
+		mask = select_pages(s, s->c.iova, mask);
+	if (flags & SCAN_CLEAN)
+		clean_pages(s, entries, s->c.iova, mask);
+}
+
+/* Pages of a last-level table from the cursor on; how many are done. */
+static uint32_t scan_pages(struct scan_state *s)
+{
+	/* Whole words of the bitmap where it begins with a table. */
+	uint32_t count = 64 - (cursor_index(&s->c) & 63);
+	uint32_t run;
+
+	if (!s->scan->flags || split_batch_is_private(s->batch, &s->c))
+		return cursor_rest(&s->c);
+	run = cursor_run(&s->c);
+	if (count > run)
+		count = run;
+	scan_64(s, cursor_entry(&s->c), count);
+	return count;
+}
+
+static void report_block(struct scan_state *s)
+{
+	struct iopgt_scan *scan = s->scan;
+	uint64_t first = cursor_first(&s->c);
+	uint64_t last = cursor_last(&s->c);
+
+	if (first < scan->range.first)
+		first = scan->range.first;
+	if (last > scan->range.last)
+		last = scan->range.last;
+	s->op->stats.dirty++;
+	if (scan->bitmap)
+		iopgt_bitmap_mark(scan->bitmap, first, last);
+	else
+		visit_run(scan, first, last);
+}
+
+/* Whether policy and call want the block that the cursor is on split. */
+static bool wants_split(const struct scan_state *s, uint64_t d, bool cleans)
+{
+	switch (s->scan->split) {
+	case SCAN_SPLIT_ALL:
+		return true;
+	case SCAN_SPLIT_TRACKED:
+		return format_is_tracked(&s->table->format, d);
+	case SCAN_SPLIT_CLEANED:
+		return cleans && format_is_tracked(&s->table->format, d);
+	default:
+		return false;
+	}
+}
+
+/* Takes the block into the batch. What cannot be split is an error, or counted. */
+static int split_block(struct scan_state *s, uint64_t d, bool clean, bool *taken)
+{
+	int err = IOPGT_OK;
+
+	*taken = false;
+	if (split_batch_full(s->batch)) {
+		err = split_batch_flush(s->batch);
+		if (err)
+			return err;
+	}
+	err = split_batch_add(s->batch, &s->c, d, clean);
+	*taken = !err;
+	if (err && s->scan->split != SCAN_SPLIT_ALL) {
+		s->op->stats.left_unsplit++;
+		return IOPGT_OK;
+	}
+	/* Of a block that crosses the range's end, the pages in the range are cleaned one by one. */
+	if (!err && !clean && (s->scan->flags & SCAN_CLEAN))
+		err = split_batch_flush(s->batch);
+	return err;
+}
+
+static void clean_block(struct scan_state *s)
+{
+	clean_leaf(s->table, cursor_entry(&s->c));
+	s->op->stats.cleaned++;
+	owe(s, (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
+}
+
+/* Whether this call may clean the whole block that the cursor is on. */
+static bool may_clean(const struct scan_state *s)
+{
+	const struct iopgt_scan *scan = s->scan;
+	uint64_t first = cursor_first(&s->c);
+	uint64_t last = cursor_last(&s->c);
+
+	if (!(scan->flags & SCAN_CLEAN) || first < scan->range.first || last > scan->range.last)
+		return false;
+	return !(scan->flags & SCAN_SELECT) || iopgt_bitmap_given(scan->bitmap, first, last);
+}
+
+/*
+ * A block. Sets *steps to 1 if it is done, to 0 if the cursor went down into its
+ * new table.
+ */
+static int scan_block(struct scan_state *s, uint64_t d, uint32_t *steps)
+{
+	bool private = split_batch_is_private(s->batch, &s->c);
+	bool dirty = format_is_dirty(&s->table->format, d);
+	bool cleans = may_clean(s);
+	bool taken = false;
+	int err = IOPGT_OK;
+
+	*steps = 1;
+	if (s->scan->flags & SCAN_MAKE_DIRTY) {
+		if (format_is_clean(&s->table->format, d))
+			make_dirty(s, cursor_entry(&s->c), cursor_first(&s->c), cursor_last(&s->c));
+		return IOPGT_OK;
+	}
+	/* The block that a private one came from was reported and will be clean. */
+	if (!private && dirty && (s->scan->flags & SCAN_REPORT))
+		report_block(s);
+	if (wants_split(s, d, private || (dirty && cleans)))
+		err = split_block(s, d, cleans, &taken);
+	if (taken)
+		*steps = 0;
+	else if (!err && !private && dirty && cleans)
+		clean_block(s);
+	return err;
+}
+
+/* A table whose block's invalidation failed once: completes it. */
+static int settle_table(struct scan_state *s, uint64_t d)
+{
+	live_descriptor *entry = cursor_entry(&s->c);
+	int err;
+
+	if (s->scan->split == SCAN_SPLIT_NONE || !(d & s->table->format.unsettled) ||
+	    split_batch_is_private(s->batch, &s->c))
+		return IOPGT_OK;
+	iopgt_gather_unsettled(s->table, s->op,
+	                       (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
+	err = iopgt_gather_flush(s->op);
+	if (!err)
+		live_clear(entry, s->table->format.unsettled);
+	return err;
+}
+
+/* Looks at the entry the cursor is on; *steps: how many entries are done. */
+static int scan_entry(struct scan_state *s, uint32_t *steps)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint64_t d;
+	int err;
+
+	if (s->c.level == IOPGT_LAST_LEVEL) {
+		*steps = scan_pages(s);
+		return IOPGT_OK;
+	}
+	d = live_load_table(cursor_entry(&s->c));
+	*steps = 0;
+	if (format_is_table(f, s->c.level, d)) {
+		err = settle_table(s, d);
+		return err ? err : cursor_down(&s->c, d);
+	}
+	*steps = 1;
+	if (format_is_leaf(f, s->c.level, d))
+		return scan_block(s, d, steps);
+	return d == f->broken ? IOPGT_BUSY : IOPGT_OK;
+}
+
+/* Where to go on: nothing that the batch still holds is done if its flush fails. */
+static int scan_loop(struct scan_state *s)
+{
+	for (;;) {
+		uint32_t steps;
+		int err = scan_entry(s, &steps);
+
+		if (err)
+			return err;
+		if (!steps)
+			continue;
+		if (!cursor_next(&s->c, steps)) {
+			s->op->next = s->scan->range.last + 1;
+			return IOPGT_OK;
+		}
+		if (s->scan->visitor_stop) {
+			s->op->next = s->c.iova;
+			return s->scan->visitor_stop;
+		}
+		if (cursor_spent(&s->c))
+			return cursor_again(&s->c, s->op);
+	}
+}
+
+int iopgt_scan_check(struct iopgt_scan *scan, uint64_t iova, uint64_t size)
+{
+	int err = iopgt_check_call(scan->table, iova, size, scan->op, &scan->range);
+
+	if (err)
+		return err;
+	if (!scan->table->format.dirty_managed)
+		return IOPGT_NO_DIRTY;
+	if (scan->visitor)
+		return IOPGT_OK;
+	return iopgt_bitmap_check(scan->table, scan->bitmap, &scan->range);
+}
+
+int iopgt_scan_run(struct iopgt_scan *scan)
+{
+	struct split_batch batch;
+	struct scan_state s = {.scan = scan, .table = scan->table, .op = scan->op, .batch = &batch};
+	int err, flushed;
+
+	cursor_start(&s.c, scan->table, scan->range, scan->op->budget);
+	split_batch_start(&batch, scan->table, scan->op);
+	err = scan_loop(&s);
+	flushed = split_batch_flush(&batch);
+	give_run(scan);
+	scan->op->stats.looked_at += s.c.looked_at;
+	if (flushed)
+		return flushed;
+	return err && err != IOPGT_AGAIN ? err : scan->visitor_stop ? scan->visitor_stop : err;
+}

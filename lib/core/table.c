@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/table.h"
+
+#include "core/cursor.h"
+#include "format/lpae.h"
+
+int iopgt_check_range(const struct iopgt_table *table, uint64_t iova, uint64_t size,
+                      struct iopgt_range *range)
+{
+	const struct iopgt_geometry *g;
+
+	if (!table)
+		return IOPGT_BAD_ARGUMENT;
+	g = &table->geometry;
+	if ((iova | size) & (geometry_granule(g) - 1))
+		return IOPGT_BAD_ALIGNMENT;
+	if (!size || iova > geometry_input_last(g) || size - 1 > geometry_input_last(g) - iova)
+		return IOPGT_BAD_RANGE;
+	range->first = iova;
+	range->last = iova + (size - 1);
+	return IOPGT_OK;
+}
+
+int iopgt_check_op(const struct iopgt_table *table, const struct iopgt_op *op)
+{
+	if (!table || !op)
+		return IOPGT_BAD_ARGUMENT;
+	if (op->flags & ~(uint32_t)IOPGT_OP_ALL_FLAGS)
+		return IOPGT_BAD_FLAGS;
+	if (op->gather.table && op->gather.table != table)
+		return IOPGT_WRONG_OP;
+	return IOPGT_OK;
+}
+
+int iopgt_check_call(const struct iopgt_table *table, uint64_t iova, uint64_t size,
+                     const struct iopgt_op *op, struct iopgt_range *range)
+{
+	int err = iopgt_check_op(table, op);
+
+	return err ? err : iopgt_check_range(table, iova, size, range);
+}
+
+int iopgt_table_alloc(struct iopgt_table *table, uint32_t alloc_flags, struct iopgt_new_table *made)
+{
+	const struct iopgt_hal *hal = table->hal;
+	uint32_t bytes = table_bytes(table);
+	void *memory = hal->alloc_table(table->context, bytes, alloc_flags, &made->phys);
+
+	if (!memory)
+		return IOPGT_NO_MEMORY;
+	if (made->phys & (bytes - 1) || made->phys > geometry_output_last(&table->geometry)) {
+		hal->free_table(table->context, memory, made->phys, bytes);
+		return IOPGT_BAD_TABLE_MEMORY;
+	}
+	made->entries = memory;
+	return IOPGT_OK;
+}
+
+void iopgt_table_free(struct iopgt_table *table, live_descriptor *entries, uint64_t phys)
+{
+	table->hal->free_table(table->context, (void *)entries, phys, table_bytes(table));
+}
+
+static int check_hal(const struct iopgt_table *table, const struct iopgt_hal *hal)
+{
+	const struct iopgt_tlb_ops *tlb = table->tlb;
+
+	if (!hal->alloc_table || !hal->free_table)
+		return IOPGT_BAD_HAL;
+	if (!(hal->flags & IOPGT_HAL_LINEAR) && !hal->phys_to_virt)
+		return IOPGT_BAD_HAL;
+	if (hal->flags & ~(uint32_t)(IOPGT_HAL_LINEAR | IOPGT_HAL_DEFERS_FREE))
+		return IOPGT_BAD_HAL;
+	if (table->non_coherent && !hal->clean)
+		return IOPGT_BAD_HAL;
+	if (!tlb->invalidate_range || !tlb->invalidate_all || !tlb->sync)
+		return IOPGT_BAD_HAL;
+	return IOPGT_OK;
+}
+
+int iopgt_table_init(struct iopgt_table *table, const struct iopgt_hal *hal, void *context)
+{
+	uint32_t bytes = table->geometry.root_bytes;
+	int err = check_hal(table, hal);
+
+	if (err)
+		return err;
+	table->hal = hal;
+	table->context = context;
+	table->root = hal->alloc_table(context, bytes, IOPGT_ALLOC_ZERO, &table->root_phys);
+	if (!table->root)
+		return IOPGT_NO_MEMORY;
+	if (table->root_phys & (bytes - 1) ||
+	    table->root_phys > geometry_output_last(&table->geometry)) {
+		hal->free_table(context, table->root, table->root_phys, bytes);
+		return IOPGT_BAD_TABLE_MEMORY;
+	}
+	table_clean(table, table->root, bytes / (uint32_t)sizeof(live_descriptor));
+	table_publish(table);
+	return IOPGT_OK;
+}
+
+int iopgt_table_configure(struct iopgt_table *table, const struct iopgt_config *config)
+{
+	struct iopgt_geometry geometry;
+	int err;
+
+	if (config->regime > IOPGT_STAGE2)
+		return IOPGT_BAD_REGIME;
+	if (config->flags & ~(uint32_t)IOPGT_CONFIG_ALL_FLAGS)
+		return IOPGT_BAD_FLAGS;
+	if ((config->flags & IOPGT_CONFIG_FORCED_WRITE_BACK) && config->regime != IOPGT_STAGE2)
+		return IOPGT_BAD_FLAGS;
+	err = iopgt_geometry_init(&geometry, config);
+	if (err)
+		return err;
+	if (config->bbm_level > 2)
+		return IOPGT_BAD_BBM_LEVEL;
+	if (config->dirty > IOPGT_DIRTY_SOFTWARE)
+		return IOPGT_BAD_DIRTY_MODE;
+	if (config->dirty != IOPGT_DIRTY_NONE && (config->flags & IOPGT_CONFIG_NON_COHERENT))
+		return IOPGT_BAD_WALK;
+	*table = (struct iopgt_table){
+		.geometry = geometry,
+		.map_leaf_sizes = geometry.leaf_sizes,
+		.bbm_level = config->bbm_level,
+		.non_coherent = (config->flags & IOPGT_CONFIG_NON_COHERENT) != 0,
+		.software_dirty = config->dirty == IOPGT_DIRTY_SOFTWARE,
+		.faults_retried = (config->flags & IOPGT_CONFIG_FAULTS_RETRIED) != 0,
+	};
+	iopgt_lpae_format(config, &table->format);
+	return IOPGT_OK;
+}
+
+int iopgt_init(struct iopgt_table *table, const struct iopgt_config *config,
+               const struct iopgt_hal *hal, void *context)
+{
+	int err;
+
+	if (!table || !config || !hal)
+		return IOPGT_BAD_ARGUMENT;
+	err = iopgt_table_configure(table, config);
+	if (err)
+		return err;
+	table->tlb = &hal->tlb;
+	table->tlb_context = context;
+	return iopgt_table_init(table, hal, context);
+}
+
+int iopgt_fini(struct iopgt_table *table)
+{
+	struct iopgt_cursor c;
+	int err = IOPGT_OK;
+
+	if (!table)
+		return IOPGT_BAD_ARGUMENT;
+	cursor_start(&c, table, (struct iopgt_range){0, geometry_input_last(&table->geometry)}, 0);
+	for (;;) {
+		uint64_t d = live_load_table(cursor_entry(&c));
+		enum cursor_move move;
+
+		if (format_is_table(&table->format, c.level, d)) {
+			int down = cursor_down(&c, d);
+
+			if (!down)
+				continue;
+			err = down;
+		}
+		/* Below a last-level table there is nothing to free. */
+		move = cursor_step(&c, c.level == IOPGT_LAST_LEVEL ? cursor_run(&c) : 1);
+		while (move == CURSOR_UP) {
+			d = live_load(cursor_entry(&c));
+			iopgt_table_free(table, cursor_child(&c),
+			                 format_address(&table->format, d));
+			move = cursor_step(&c, 1);
+		}
+		if (move == CURSOR_END)
+			break;
+	}
+	table->hal->free_table(table->context, table->root, table->root_phys,
+	                       table->geometry.root_bytes);
+	table->root = NULL;
+	return err;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Table memory, and the checks that all verbs begin with. */
+#ifndef IOPGT_CORE_TABLE_H
+#define IOPGT_CORE_TABLE_H
+
+#include <iopgt/table.h>
+
+#include "core/live.h"
+#include "format/format.h"
+#include "format/geometry.h"
+
+/* A range inside the library: offsets in the input space, both inclusive. */
+struct iopgt_range {
+	uint64_t first, last;
+};
+
+/*
+ * Makes an empty table of any format and geometry. tlb and tlb_context: whom to
+ * invalidate. Checks the HAL. For iopgt_init, domains, and other formats.
+ */
+int iopgt_table_init(struct iopgt_table *table, const struct iopgt_hal *hal, void *context);
+
+/* Checks a configuration and fills the table's fields from it, but for the start table. */
+int iopgt_table_configure(struct iopgt_table *table, const struct iopgt_config *config);
+
+/* The common checks of a verb with a range and an op. Changes nothing. */
+int iopgt_check_range(const struct iopgt_table *table, uint64_t iova, uint64_t size,
+                      struct iopgt_range *range);
+int iopgt_check_op(const struct iopgt_table *table, const struct iopgt_op *op);
+int iopgt_check_call(const struct iopgt_table *table, uint64_t iova, uint64_t size,
+                     const struct iopgt_op *op, struct iopgt_range *range);
+
+/* A table below the start table. alloc_flags: of enum iopgt_alloc_flag. */
+struct iopgt_new_table {
+	live_descriptor *entries;
+	uint64_t phys;
+};
+
+int iopgt_table_alloc(struct iopgt_table *table, uint32_t alloc_flags,
+                      struct iopgt_new_table *made);
+void iopgt_table_free(struct iopgt_table *table, live_descriptor *entries, uint64_t phys);
+
+static inline uint32_t table_alloc_flags(const struct iopgt_op *op)
+{
+	return op->flags & IOPGT_OP_ATOMIC ? IOPGT_ALLOC_ATOMIC : 0;
+}
+
+static inline uint32_t table_bytes(const struct iopgt_table *table)
+{
+	return UINT32_C(1) << table->geometry.granule_shift;
+}
+
+/* Null: not table memory. */
+static inline live_descriptor *table_virt(const struct iopgt_table *table, uint64_t phys)
+{
+	const struct iopgt_hal *hal = table->hal;
+
+	if (hal->flags & IOPGT_HAL_LINEAR)
+		return (live_descriptor *)((uintptr_t)phys + hal->linear_offset);
+	return hal->phys_to_virt(table->context, phys, table_bytes(table));
+}
+
+/* Earlier stores before later ones, as walkers see them. */
+static inline void table_publish(const struct iopgt_table *table)
+{
+	if (table->hal->publish)
+		table->hal->publish(table->context);
+	else
+		atomic_thread_fence(memory_order_release);
+}
+
+/* Lets a non-coherent walker see `count` descriptors. */
+static inline void table_clean(const struct iopgt_table *table, live_descriptor *entries,
+                               uint32_t count)
+{
+	if (table->non_coherent)
+		table->hal->clean(table->context, (const void *)entries,
+		                  count * (uint32_t)sizeof(*entries));
+}
+
+/* Counters of the table that calls change at once. */
+static inline void table_count(uint32_t *counter, uint32_t change)
+{
+	atomic_fetch_add_explicit((_Atomic uint32_t *)counter, change, memory_order_relaxed);
+}
+
+static inline uint32_t table_counted(const uint32_t *counter)
+{
+	return atomic_load_explicit((const _Atomic uint32_t *)counter, memory_order_relaxed);
+}
+
+static inline void table_note(uint32_t *flag)
+{
+	atomic_store_explicit((_Atomic uint32_t *)flag, 1, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pure questions and answers about one descriptor, for any format that
+ * struct iopgt_format can state. Nothing here touches memory.
+ */
+#ifndef IOPGT_FORMAT_FORMAT_H
+#define IOPGT_FORMAT_FORMAT_H
+
+#include <iopgt/private.h>
+
+#define IOPGT_LAST_LEVEL 3
+#define IOPGT_MAX_LEVELS 5 /* -1 to 3 */
+
+/* Index into the kind arrays of a format. */
+static inline unsigned format_kind(int level)
+{
+	return level == IOPGT_LAST_LEVEL;
+}
+
+static inline bool format_is_present(const struct iopgt_format *f, uint64_t d)
+{
+	return (d & f->present) != 0;
+}
+
+static inline bool format_is_table(const struct iopgt_format *f, int level, uint64_t d)
+{
+	return level != IOPGT_LAST_LEVEL && format_is_present(f, d) &&
+	       (d & f->table_mask) == f->table_value;
+}
+
+static inline bool format_is_leaf(const struct iopgt_format *f, int level, uint64_t d)
+{
+	unsigned kind = format_kind(level);
+
+	return format_is_present(f, d) && (d & f->leaf_mask[kind]) == f->leaf_value[kind];
+}
+
+/* Address bits of a table or leaf, and back. */
+static inline uint64_t format_encode_address(const struct iopgt_format *f, uint64_t phys)
+{
+	return (phys & f->address_low) | (phys >> f->address_shift & f->address_high);
+}
+
+static inline uint64_t format_address(const struct iopgt_format *f, uint64_t d)
+{
+	return (d & f->address_low) | (d & f->address_high) << f->address_shift;
+}
+
+static inline uint64_t format_address_bits(const struct iopgt_format *f)
+{
+	return f->address_low | f->address_high;
+}
+
+static inline uint64_t format_make_table(const struct iopgt_format *f, uint64_t phys)
+{
+	return f->table_value | format_encode_address(f, phys);
+}
+
+/* `bits`: all of a leaf but its kind and address. */
+static inline uint64_t format_make_leaf(const struct iopgt_format *f, int level, uint64_t phys,
+                                        uint64_t bits)
+{
+	return bits | f->leaf_value[format_kind(level)] | format_encode_address(f, phys);
+}
+
+/* What is left of a leaf without kind and address. */
+static inline uint64_t format_leaf_bits(const struct iopgt_format *f, int level, uint64_t leaf)
+{
+	return leaf & ~(format_address_bits(f) | f->leaf_mask[format_kind(level)]);
+}
+
+static inline uint64_t format_with_state(const struct iopgt_format *f, uint64_t d, uint64_t state)
+{
+	return (d & ~f->state_mask) | state;
+}
+
+/* The bits in which clean and dirty differ. */
+static inline uint64_t format_dirty_bits(const struct iopgt_format *f)
+{
+	return f->state_clean ^ f->state_dirty;
+}
+
+static inline bool format_is_dirty(const struct iopgt_format *f, uint64_t leaf)
+{
+	return (leaf & f->state_mask) == f->state_dirty || (leaf & f->kept_dirty) != 0;
+}
+
+static inline bool format_is_clean(const struct iopgt_format *f, uint64_t leaf)
+{
+	return (leaf & f->state_mask) == f->state_clean;
+}
+
+/* Writes to it leave a mark, now or by being dirty already. */
+static inline bool format_is_tracked(const struct iopgt_format *f, uint64_t leaf)
+{
+	uint64_t dirty_bits = format_dirty_bits(f);
+
+	return dirty_bits != 0 &&
+	       (leaf & f->state_mask & ~dirty_bits) == (f->state_dirty & ~dirty_bits);
+}
+
+/* The leaf as it is when nobody has written or accessed it: equal for leaves that can merge. */
+static inline uint64_t format_without_marks(const struct iopgt_format *f, uint64_t leaf)
+{
+	if (format_is_tracked(f, leaf))
+		leaf = format_with_state(f, leaf, f->state_clean);
+	return leaf & ~(f->accessed | f->kept_dirty);
+}
+
+#endif

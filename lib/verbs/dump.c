@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/cursor.h"
+#include "core/describe.h"
+
+/* The longest line: indent, level, two addresses, size, state, memory type. */
+#define LINE_BYTES 128
+
+struct line {
+	char text[LINE_BYTES];
+	uint32_t used;
+};
+
+/* What consecutive entries have in common to stand in one line. */
+struct dump_run {
+	uint64_t iova, phys, count;
+	uint64_t bits; /* of the leaf without its address; 0: a hole */
+	int level;
+	bool open;
+};
+
+struct dump_state {
+	const struct iopgt_table *table;
+	const struct iopgt_writer *writer;
+	struct iopgt_cursor c;
+	struct dump_run run;
+};
+
+static void put_text(struct line *line, const char *text)
+{
+	while (*text && line->used < LINE_BYTES - 1)
+		line->text[line->used++] = *text++;
+	line->text[line->used] = '\0';
+}
+
+static void put_digits(struct line *line, uint64_t value, unsigned base)
+{
+	char digits[20];
+	unsigned n = sizeof(digits);
+
+	digits[--n] = '\0';
+	do {
+		digits[--n] = "0123456789abcdef"[value % base];
+		value /= base;
+	} while (value);
+	put_text(line, &digits[n]);
+}
+
+static void put_hex(struct line *line, uint64_t value)
+{
+	put_text(line, "0x");
+	put_digits(line, value, 16);
+}
+
+/* Two spaces a level below the start, the level, the address. */
+static void begin_line(const struct dump_state *s, struct line *line, int level, uint64_t iova)
+{
+	line->used = 0;
+	for (int i = s->table->geometry.start_level; i < level; i++)
+		put_text(line, "  ");
+	put_text(line, "L");
+	if (level < 0)
+		put_text(line, "-");
+	put_digits(line, (uint64_t)(level < 0 ? -level : level), 10);
+	put_text(line, " ");
+	put_hex(line, iova);
+}
+
+static void put_leaf(const struct dump_state *s, struct line *line, uint64_t leaf)
+{
+	static const char *const states[] = {" read-only", " clean", " dirty", " untracked"};
+	static const char *const memories[] = {" non-cacheable", " write-back", " device"};
+	const struct iopgt_format *f = &s->table->format;
+	uint32_t prot, memory;
+
+	f->leaf_prot(f, leaf, &prot, &memory);
+	put_text(line, prot & IOPGT_READ ? " r" : " -");
+	put_text(line, prot & IOPGT_WRITE ? "w" : "-");
+	put_text(line, prot & IOPGT_EXECUTE ? "x" : "-");
+	put_text(line, prot & IOPGT_PRIVILEGED ? "p" : "-");
+	put_text(line, memory < IOPGT_MEMORY_TYPES ? memories[memory] : " unknown-type");
+	put_text(line, states[describe_state(f, leaf)]);
+	if (leaf & f->kept_dirty)
+		put_text(line, " written");
+}
+
+static void give_run(struct dump_state *s)
+{
+	struct dump_run *run = &s->run;
+	struct line line;
+
+	if (!run->open)
+		return;
+	run->open = false;
+	begin_line(s, &line, run->level, run->iova);
+	if (run->bits) {
+		put_text(&line, run->level == IOPGT_LAST_LEVEL ? " page" : " block");
+		put_text(&line, " -> ");
+		put_hex(&line, run->phys);
+	} else {
+		put_text(&line, " hole");
+	}
+	put_text(&line, " x");
+	put_digits(&line, run->count, 10);
+	if (run->bits)
+		put_leaf(s, &line, run->bits);
+	s->writer->line(s->writer->context, line.text);
+}
+
+static void dump_table_line(struct dump_state *s, uint64_t d)
+{
+	struct line line;
+
+	give_run(s);
+	begin_line(s, &line, s->c.level, cursor_first(&s->c));
+	put_text(&line, " table ");
+	put_hex(&line, format_address(&s->table->format, d));
+	s->writer->line(s->writer->context, line.text);
+}
+
+/* A leaf or a hole: one more of the run, or the first of a new one. */
+static void dump_entry(struct dump_state *s, uint64_t d)
+{
+	const struct iopgt_format *f = &s->table->format;
+	struct dump_run *run = &s->run;
+	bool leaf = format_is_leaf(f, s->c.level, d);
+	uint64_t size = geometry_size(&s->table->geometry, s->c.level);
+	uint64_t phys = leaf ? describe_phys(s->table, s->c.level, d) : 0;
+	uint64_t bits = leaf ? (d & ~format_address_bits(f)) : 0;
+
+	if (run->open && run->level == s->c.level && run->bits == bits &&
+	    run->iova + run->count * size == cursor_first(&s->c) &&
+	    (!leaf || run->phys + run->count * size == phys)) {
+		run->count++;
+		return;
+	}
+	give_run(s);
+	*run = (struct dump_run){.iova = cursor_first(&s->c),
+	                         .phys = phys,
+	                         .count = 1,
+	                         .bits = bits,
+	                         .level = s->c.level,
+	                         .open = true};
+}
+
+static int dump_loop(struct dump_state *s, struct iopgt_op *op)
+{
+	for (;;) {
+		uint64_t d = live_load_table(cursor_entry(&s->c));
+		int err;
+
+		if (format_is_table(&s->table->format, s->c.level, d)) {
+			dump_table_line(s, d);
+			err = cursor_down(&s->c, d);
+			if (err)
+				return err;
+			continue;
+		}
+		dump_entry(s, d);
+		if (!cursor_next(&s->c, 1))
+			return IOPGT_OK;
+		if (cursor_spent(&s->c))
+			return cursor_again(&s->c, op);
+	}
+}
+
+int iopgt_dump(const struct iopgt_table *table, uint64_t iova, uint64_t size,
+               const struct iopgt_writer *writer, struct iopgt_op *op)
+{
+	struct dump_state s = {.table = table, .writer = writer};
+	struct iopgt_range range;
+	int err = iopgt_check_call(table, iova, size, op, &range);
+
+	if (err)
+		return err;
+	if (!writer || !writer->line)
+		return IOPGT_BAD_ARGUMENT;
+	cursor_start(&s.c, table, range, op->budget);
+	err = dump_loop(&s, op);
+	give_run(&s);
+	op->stats.looked_at += s.c.looked_at;
+	return err;
+}

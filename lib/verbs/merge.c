@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "verbs/merge.h"
+
+#include "core/merge_batch.h"
+
+struct merge_state {
+	struct iopgt_table *table;
+	struct iopgt_op *op;
+	struct iopgt_cursor c;
+	struct merge_batch *batch;
+	uint64_t begin; /* where the sequence of calls began */
+	uint32_t flags; /* of enum merge_flag */
+};
+
+static bool may_break(const struct merge_state *s)
+{
+	return s->table->bbm_level > 0 || s->table->faults_retried ||
+	       (s->op->flags & IOPGT_OP_MAY_BREAK);
+}
+
+/* The cursor came up from a table: into the batch with it if it can be a block. */
+static int leave_table(struct merge_state *s)
+{
+	const struct iopgt_geometry *g = &s->table->geometry;
+	bool last_level = s->c.level + 1 == IOPGT_LAST_LEVEL;
+	enum merge_answer answer;
+	int err;
+
+	if (cursor_first(&s->c) < s->begin || cursor_last(&s->c) > s->c.range.last ||
+	    !geometry_leaf_allowed(g->leaf_sizes, g, s->c.level))
+		return IOPGT_OK;
+	if (merge_batch_full(s->batch)) {
+		err = merge_batch_flush(s->batch);
+		if (err)
+			return err;
+	}
+	s->c.looked_at += geometry_entries(g, s->c.level + 1);
+	answer = merge_batch_add(s->batch, &s->c);
+	if (answer == MERGE_TAKEN && !may_break(s)) {
+		s->batch->count--;
+		if (!(s->flags & MERGE_IF_POSSIBLE))
+			return IOPGT_WOULD_BREAK;
+		answer = MERGE_UNLIKE;
+	}
+	if (answer == MERGE_UNLIKE && last_level)
+		s->op->stats.left_unmerged++;
+	return IOPGT_OK;
+}
+
+static int merge_entry(struct iopgt_cursor *c, uint32_t *steps)
+{
+	uint64_t d;
+
+	/* A last-level table is looked at when the cursor leaves it. */
+	*steps = cursor_rest(c);
+	if (c->level == IOPGT_LAST_LEVEL)
+		return IOPGT_OK;
+	d = live_load_table(cursor_entry(c));
+	if (d == c->table->format.broken)
+		return IOPGT_BUSY;
+	*steps = format_is_table(&c->table->format, c->level, d) ? 0 : 1;
+	return *steps ? IOPGT_OK : cursor_down(c, d);
+}
+
+static int merge_loop(struct merge_state *s)
+{
+	for (;;) {
+		enum cursor_move move;
+		uint32_t steps;
+		int err = merge_entry(&s->c, &steps);
+
+		if (!err && !steps)
+			continue;
+		if (err)
+			return err;
+		move = cursor_step(&s->c, steps);
+		while (move == CURSOR_UP) {
+			err = leave_table(s);
+			if (err)
+				return err;
+			move = cursor_step(&s->c, 1);
+		}
+		if (move == CURSOR_END)
+			return IOPGT_OK;
+		if (cursor_spent(&s->c)) {
+			s->op->resumed_from = s->begin | 1;
+			return cursor_again(&s->c, s->op);
+		}
+	}
+}
+
+int iopgt_merge_range(struct iopgt_table *table, struct iopgt_range range, uint32_t flags,
+                      struct iopgt_op *op)
+{
+	struct merge_batch batch;
+	struct merge_state s = {.table = table, .op = op, .batch = &batch, .flags = flags};
+	uint64_t from = op->resumed_from;
+	int err, flushed;
+
+	s.begin = (from & 1) && op->next == range.first ? from & ~UINT64_C(1) : range.first;
+	op->resumed_from = 0;
+	cursor_start(&s.c, table, range, op->budget);
+	merge_batch_start(&batch, table, op, (flags & MERGE_FORCE_DIRTY) != 0);
+	err = merge_loop(&s);
+	flushed = merge_batch_flush(&batch);
+	op->stats.looked_at += s.c.looked_at;
+	return flushed ? flushed : err;
+}
+
+int iopgt_merge_page(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op)
+{
+	struct iopgt_range range;
+	int err = iopgt_check_call(table, iova, size, op, &range);
+
+	return err ? err : iopgt_merge_range(table, range, 0, op);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/gather.h"
+#include "core/split_batch.h"
+
+struct protect_state {
+	struct iopgt_table *table;
+	struct iopgt_op *op;
+	struct iopgt_cursor c;
+	uint64_t bits; /* permissions and state wanted, as a leaf has them */
+};
+
+/* The state of a leaf that was `old` and gets the wanted permissions. */
+static uint64_t new_state(const struct protect_state *s, uint64_t old)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint64_t wanted = s->bits & f->state_mask;
+	uint64_t written = format_is_dirty(f, old) ? f->kept_dirty : 0;
+
+	if (wanted != f->state_dirty)
+		return wanted | written;
+	if (written)
+		return f->state_dirty;
+	if (format_is_clean(f, old))
+		return f->state_clean;
+	/* Not writable or not tracked until now. */
+	return s->table->map_clean ? f->state_clean : f->state_dirty;
+}
+
+/* True: the leaf changed. */
+static bool protect_leaf(struct protect_state *s, live_descriptor *entry, int level)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint64_t old = live_load(entry);
+
+	while (format_is_leaf(f, level, old)) {
+		uint64_t kept = old & ~(f->prot_mask | f->state_mask | f->kept_dirty);
+		uint64_t leaf = kept | (s->bits & f->prot_mask) | new_state(s, old);
+
+		if (leaf == old)
+			return false;
+		/* Readers of dirty state look for the note from here on. */
+		if (leaf & f->kept_dirty)
+			table_note(&s->table->kept_dirty);
+		/* Fails if a walker marked the leaf: its mark is taken into account. */
+		if (live_replace(entry, &old, leaf))
+			return true;
+	}
+	return false;
+}
+
+static void owe(struct protect_state *s, struct iopgt_range range)
+{
+	if (cursor_is_unsettled(&s->c))
+		iopgt_gather_unsettled(s->table, s->op, s->c.unsettled);
+	else
+		iopgt_gather_leaves(s->table, s->op, range, s->c.level);
+}
+
+static uint32_t protect_pages(struct protect_state *s)
+{
+	live_descriptor *entries = cursor_entry(&s->c);
+	uint64_t granule = geometry_granule(&s->table->geometry);
+	struct iopgt_range changed = {1, 0};
+	uint32_t run = cursor_run(&s->c);
+	uint64_t iova = s->c.iova;
+
+	for (uint32_t i = 0; i < run; i++, iova += granule) {
+		if (!format_is_leaf(&s->table->format, s->c.level, live_load(&entries[i])))
+			s->op->stats.holes++;
+		else if (protect_leaf(s, &entries[i], s->c.level)) {
+			if (changed.first > changed.last)
+				changed.first = iova;
+			changed.last = iova + granule - 1;
+		}
+	}
+	if (changed.first <= changed.last) {
+		table_clean(s->table, entries, run);
+		owe(s, changed);
+	}
+	return run;
+}
+
+/* A block; *steps is 0 if it was split, and the cursor is to look again. */
+static int protect_block(struct protect_state *s, uint64_t d, uint32_t *steps)
+{
+	live_descriptor *entry = cursor_entry(&s->c);
+
+	if (!cursor_covers(&s->c)) {
+		*steps = 0;
+		return iopgt_split_one(s->table, &s->c, d, s->op);
+	}
+	if (protect_leaf(s, entry, s->c.level)) {
+		table_clean(s->table, entry, 1);
+		owe(s, (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
+	}
+	return IOPGT_OK;
+}
+
+static int protect_entry(struct protect_state *s, uint32_t *steps)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint64_t last = cursor_last(&s->c);
+	uint64_t d;
+
+	if (s->c.level == IOPGT_LAST_LEVEL) {
+		*steps = protect_pages(s);
+		return IOPGT_OK;
+	}
+	d = live_load_table(cursor_entry(&s->c));
+	*steps = 0;
+	if (format_is_table(f, s->c.level, d))
+		return cursor_down(&s->c, d);
+	*steps = 1;
+	if (format_is_leaf(f, s->c.level, d))
+		return protect_block(s, d, steps);
+	if (d == f->broken)
+		return IOPGT_BUSY;
+	if (last > s->c.range.last)
+		last = s->c.range.last;
+	s->op->stats.holes += (last - s->c.iova + 1) >> s->table->geometry.granule_shift;
+	return IOPGT_OK;
+}
+
+int iopgt_protect(struct iopgt_table *table, uint64_t iova, uint64_t size, uint32_t prot,
+                  struct iopgt_op *op)
+{
+	struct protect_state s = {.table = table, .op = op};
+	struct iopgt_range range;
+	int err = iopgt_check_call(table, iova, size, op, &range);
+
+	if (err)
+		return err;
+	if (prot & IOPGT_CLEAN)
+		return IOPGT_BAD_PROT;
+	err = table->format.leaf_bits(&table->format, prot, IOPGT_WRITE_BACK, &s.bits);
+	if (err)
+		return err;
+	cursor_start(&s.c, table, range, op->budget);
+	while (!err) {
+		uint32_t steps;
+
+		err = protect_entry(&s, &steps);
+		if (err || !steps)
+			continue;
+		if (!cursor_next(&s.c, steps))
+			break;
+		if (cursor_spent(&s.c))
+			err = cursor_again(&s.c, op);
+	}
+	op->stats.looked_at += s.c.looked_at;
+	table_publish(table);
+	return err;
+}

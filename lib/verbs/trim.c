@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/unlink.h"
+
+/* Unlinks it if it may and can be. */
+static void leave_table(struct iopgt_table *table, struct iopgt_op *op,
+                        const struct iopgt_cursor *c)
+{
+	if (cursor_covers(c) && unlink_child_is_empty(c))
+		unlink_child(table, op, c);
+}
+
+static int trim_entry(struct iopgt_cursor *c, uint32_t *steps)
+{
+	uint64_t d;
+
+	/* A last-level table is looked at when the cursor leaves it. */
+	*steps = cursor_rest(c);
+	if (c->level == IOPGT_LAST_LEVEL)
+		return IOPGT_OK;
+	d = live_load_table(cursor_entry(c));
+	*steps = format_is_table(&c->table->format, c->level, d) ? 0 : 1;
+	return *steps ? IOPGT_OK : cursor_down(c, d);
+}
+
+int iopgt_trim(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op)
+{
+	struct iopgt_range range;
+	struct iopgt_cursor c;
+	int err = iopgt_check_call(table, iova, size, op, &range);
+
+	if (err)
+		return err;
+	cursor_start(&c, table, range, op->budget);
+	while (!err) {
+		enum cursor_move move;
+		uint32_t steps;
+
+		err = trim_entry(&c, &steps);
+		if (err || !steps)
+			continue;
+		move = cursor_step(&c, steps);
+		while (move == CURSOR_UP) {
+			leave_table(table, op, &c);
+			move = cursor_step(&c, 1);
+		}
+		if (move == CURSOR_END)
+			break;
+		if (cursor_spent(&c))
+			err = cursor_again(&c, op);
+	}
+	op->stats.looked_at += c.looked_at;
+	return err;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/bitmap.h"
+#include "core/split_batch.h"
+#include "core/unlink.h"
+
+struct unmap_state {
+	struct iopgt_table *table;
+	struct iopgt_op *op;
+	struct iopgt_cursor c;
+	uint64_t begin;                    /* where the sequence of calls began */
+	const struct iopgt_bitmap *bitmap; /* of unmap_dirty */
+};
+
+/* Removes the leaf at `entry`; in unmap_dirty what it held at that instant counts. */
+static void remove_leaf(struct unmap_state *s, live_descriptor *entry, struct iopgt_range range)
+{
+	if (!s->bitmap) {
+		live_store(entry, 0);
+		return;
+	}
+	if (format_is_dirty(&s->table->format, live_exchange(entry, 0))) {
+		s->op->stats.dirty++;
+		iopgt_bitmap_mark(s->bitmap, range.first, range.last);
+	}
+}
+
+static void owe(struct unmap_state *s, struct iopgt_range range)
+{
+	if (cursor_is_unsettled(&s->c))
+		iopgt_gather_unsettled(s->table, s->op, s->c.unsettled);
+	else
+		iopgt_gather_leaves(s->table, s->op, range, s->c.level);
+}
+
+/* A last-level table wholly in the range goes as it is, when the cursor leaves it. */
+static bool takes_whole_table(const struct unmap_state *s, uint32_t run)
+{
+	return s->c.level > s->table->geometry.start_level &&
+	       run == geometry_entries(&s->table->geometry, s->c.level);
+}
+
+/* Pages from the cursor on; how many entries are done. */
+static uint32_t unmap_pages(struct unmap_state *s)
+{
+	const struct iopgt_format *f = &s->table->format;
+	live_descriptor *entries = cursor_entry(&s->c);
+	uint64_t granule = geometry_granule(&s->table->geometry);
+	struct iopgt_range removed = {1, 0};
+	uint32_t run = cursor_run(&s->c);
+	bool whole = takes_whole_table(s, run);
+	uint64_t iova = s->c.iova;
+	uint32_t pages = 0;
+
+	for (uint32_t i = 0; i < run; i++, iova += granule) {
+		if (!format_is_leaf(f, IOPGT_LAST_LEVEL, live_load(&entries[i])))
+			continue;
+		if (!whole)
+			remove_leaf(s, &entries[i], (struct iopgt_range){iova, iova + granule - 1});
+		if (!pages++)
+			removed.first = iova;
+		removed.last = iova + granule - 1;
+	}
+	s->op->stats.unmapped += pages;
+	s->op->stats.holes += run - pages;
+	if (!whole && pages) {
+		table_clean(s->table, entries, run);
+		owe(s, removed);
+	}
+	return run;
+}
+
+static uint64_t granules_here(const struct unmap_state *s)
+{
+	uint64_t last = cursor_last(&s->c);
+
+	if (last > s->c.range.last)
+		last = s->c.range.last;
+	return (last - s->c.iova + 1) >> s->table->geometry.granule_shift;
+}
+
+/* A block; *steps is 0 if it was split, and the cursor is to look again. */
+static int unmap_block(struct unmap_state *s, uint64_t d, uint32_t *steps)
+{
+	struct iopgt_range range = {cursor_first(&s->c), cursor_last(&s->c)};
+
+	if (!cursor_covers(&s->c)) {
+		*steps = 0;
+		return iopgt_split_one(s->table, &s->c, d, s->op);
+	}
+	remove_leaf(s, cursor_entry(&s->c), range);
+	table_clean(s->table, cursor_entry(&s->c), 1);
+	s->op->stats.unmapped += granules_here(s);
+	owe(s, range);
+	return IOPGT_OK;
+}
+
+static int unmap_entry(struct unmap_state *s, uint32_t *steps)
+{
+	const struct iopgt_format *f = &s->table->format;
+	live_descriptor *entry = cursor_entry(&s->c);
+	uint64_t d;
+
+	if (s->c.level == IOPGT_LAST_LEVEL) {
+		*steps = unmap_pages(s);
+		return IOPGT_OK;
+	}
+	d = live_load_table(entry);
+	if (format_is_table(f, s->c.level, d)) {
+		*steps = 0;
+		/* Another call's split whose entry it may not have cleaned yet. */
+		if (d & f->unsettled)
+			table_clean(s->table, entry, 1);
+		return cursor_down(&s->c, d);
+	}
+	*steps = 1;
+	if (format_is_leaf(f, s->c.level, d))
+		return unmap_block(s, d, steps);
+	if (d == f->broken)
+		return IOPGT_BUSY;
+	s->op->stats.holes += granules_here(s);
+	return IOPGT_OK;
+}
+
+/*
+ * The cursor came up from a table. In a sequence of calls the earlier ones
+ * emptied what lies before this call's range; that is looked at again, so that
+ * a sequence given up and begun anew cannot take a table that is in use.
+ */
+static void leave_table(struct unmap_state *s)
+{
+	if (cursor_first(&s->c) < s->begin || cursor_last(&s->c) > s->c.range.last)
+		return;
+	if (cursor_first(&s->c) < s->c.range.first && !unlink_child_is_empty(&s->c))
+		return;
+	unlink_child(s->table, s->op, &s->c);
+}
+
+static int unmap_loop(struct unmap_state *s)
+{
+	for (;;) {
+		enum cursor_move move;
+		uint32_t steps;
+		int err = unmap_entry(s, &steps);
+
+		if (err)
+			return err;
+		if (!steps)
+			continue;
+		move = cursor_step(&s->c, steps);
+		while (move == CURSOR_UP) {
+			leave_table(s);
+			move = cursor_step(&s->c, 1);
+		}
+		if (move == CURSOR_END)
+			return IOPGT_OK;
+		if (cursor_spent(&s->c)) {
+			s->op->resumed_from = s->begin | 1;
+			return cursor_again(&s->c, s->op);
+		}
+	}
+}
+
+static int unmap_range(struct unmap_state *s, struct iopgt_range range)
+{
+	uint64_t from = s->op->resumed_from;
+	int err;
+
+	s->begin = (from & 1) && s->op->next == range.first ? from & ~UINT64_C(1) : range.first;
+	s->op->resumed_from = 0;
+	cursor_start(&s->c, s->table, range, s->op->budget);
+	err = unmap_loop(s);
+	s->op->stats.looked_at += s->c.looked_at;
+	return err;
+}
+
+int iopgt_unmap(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op)
+{
+	struct unmap_state s = {.table = table, .op = op};
+	struct iopgt_range range;
+	int err = iopgt_check_call(table, iova, size, op, &range);
+
+	return err ? err : unmap_range(&s, range);
+}
+
+int iopgt_unmap_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
+                      const struct iopgt_bitmap *bitmap, struct iopgt_op *op)
+{
+	struct unmap_state s = {.table = table, .op = op, .bitmap = bitmap};
+	struct iopgt_range range;
+	int err = iopgt_check_call(table, iova, size, op, &range);
+
+	if (err)
+		return err;
+	if (!table->format.dirty_managed)
+		return IOPGT_NO_DIRTY;
+	err = iopgt_bitmap_check(table, bitmap, &range);
+	if (err)
+		return err;
+	/* A walker drops the mark of a descriptor that is gone: finished ones first. */
+	err = iopgt_gather_sync(table, op);
+	if (!err)
+		err = iopgt_gather_harvest(table, op, bitmap);
+	return err ? err : unmap_range(&s, range);
+}

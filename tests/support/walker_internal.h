@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Shared by the parts of the walker model: decoding (pure), caches, accesses. */
+#ifndef TEST_WALKER_INTERNAL_H
+#define TEST_WALKER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "random.h"
+#include "walker.h"
+
+#define BIT64(n) (UINT64_C(1) << (n))
+/* Bits `high` down to `low`. */
+#define BITS64(high, low) ((UINT64_MAX >> (63 - (high))) & (UINT64_MAX << (low)))
+
+#define DESC_VALID BIT64(0)
+#define DESC_TABLE_OR_PAGE BIT64(1)
+#define DESC_UNPRIVILEGED BIT64(6)  /* stage 1: AP[1] */
+#define DESC_READ_ONLY BIT64(7)     /* stage 1: AP[2] */
+#define DESC_S2_READ BIT64(6)       /* stage 2: S2AP[0] */
+#define DESC_S2_WRITE BIT64(7)      /* stage 2: S2AP[1] */
+#define DESC_AF BIT64(10)
+#define DESC_NG BIT64(11)
+#define DESC_NT BIT64(16)
+#define DESC_DBM BIT64(51)
+#define DESC_CONTIGUOUS BIT64(52)
+#define DESC_PXN BIT64(53)
+#define DESC_XN BIT64(54)           /* UXN, or XN in a regime with one privilege level */
+
+#define LAST_LEVEL 3
+
+enum decode_kind { DECODE_INVALID, DECODE_TABLE, DECODE_LEAF };
+
+/* walker_decode.c */
+enum decode_kind decode_kind(const struct walker_config *config, int level, uint64_t descriptor);
+/* OK, or TRANSLATION, ADDRESS_SIZE, RESERVED; RESERVED says which bits in *wrong. */
+enum walker_fault decode_check(const struct walker_config *config, int level,
+			       uint64_t descriptor, uint64_t *wrong);
+uint64_t decode_table_phys(const struct walker_config *config, uint64_t descriptor);
+uint64_t decode_leaf_phys(const struct walker_config *config, int level, uint64_t descriptor);
+enum walker_dirty decode_dirty(const struct walker_config *config, uint64_t descriptor);
+uint64_t decode_make_dirty(const struct walker_config *config, uint64_t descriptor);
+uint32_t decode_permissions(const struct walker_config *config, uint64_t descriptor);
+/* Memory type, shareability, global: what may not differ between two copies. */
+uint64_t decode_attributes(const struct walker_config *config, uint64_t descriptor);
+bool decode_in_range(const struct walker_config *config, uint64_t iova);
+
+/* walker_translate.c */
+/* Reads one descriptor; false if that is no live table. */
+bool walker_fetch(const struct walker_config *config, uint64_t phys, uint64_t *descriptor);
+
+struct leaf_entry {
+	uint64_t iova; /* first address */
+	uint64_t descriptor, descriptor_phys;
+	unsigned shift; /* covers 2^shift bytes */
+	int level;
+};
+
+struct table_entry {
+	uint64_t iova;  /* first address */
+	uint64_t table; /* physical address of the table at `level` */
+	unsigned shift; /* the whole table covers 2^shift bytes */
+	int level;
+};
+
+struct posted {
+	struct iopgt_invalidation request;
+	const void *poster; /* stands for the thread that posted it */
+	bool all;
+};
+
+#define POSTED_MOST 256
+
+struct walker {
+	struct walker_config config;
+	pthread_mutex_t mutex; /* guards what follows */
+	struct random random;
+	int start_level;
+	struct leaf_entry *leaves;
+	unsigned leaf_count;
+	struct table_entry *tables;
+	unsigned table_count;
+	struct posted posted[POSTED_MOST];
+	unsigned posted_count;
+	struct walker_counters counters;
+	char error[240];       /* the first sticky one */
+};
+
+/* walker_decode.c: where the descriptor for `iova` stands in the table of `level` at `table`. */
+uint64_t decode_slot(const struct walker *walker, int level, uint64_t table, uint64_t iova);
+
+/* walker_cache.c; all with the mutex held */
+struct leaf_entry *cache_find_leaf(struct walker *walker, uint64_t iova);
+/* Null to start at the root: nothing cached, or chance has it so. */
+const struct table_entry *cache_find_table(struct walker *walker, uint64_t iova);
+void cache_drop_leaf(struct walker *walker, const struct leaf_entry *entry);
+/* Returns OK, or CONFLICT (recorded). What may not be cached is left out. */
+enum walker_fault cache_insert_leaf(struct walker *walker, const struct leaf_entry *entry);
+void cache_insert_table(struct walker *walker, const struct table_entry *entry);
+void cache_drop_all(struct walker *walker);
+/* What may happen at any time: eviction, early completion. */
+void cache_fate(struct walker *walker);
+/* Remembers the first sticky error. */
+void walker_record(struct walker *walker, const char *format, ...);
+
+/* walker.c; with the mutex held: one access, asked for in result->iova and ->access */
+enum walker_fault walker_perform(struct walker *walker, struct walker_result *result);
+
+#endif
