@@ -18,16 +18,19 @@
  *     ... copy the pages whose bits are set ...
  *
  * A page copied before iopgt_op_finish has returned 0 may be written after the
- * copy without a mark. The final read of stopped devices calls the HAL's sync
- * first (iopgt_sync_dirty_log with its op finished does not: a plain read may
- * miss a finished transaction's mark, R_RZYCN) and covers everything; if the
- * devices may run on afterwards, it clears nothing (IOPGT_OP_NO_CLEAR), or its
- * op is finished before they run.
+ * copy without a mark.
+ *
+ * The final read, after the devices were stopped, is given IOPGT_OP_SYNC and
+ * covers everything: a plain read may miss the marks of transactions that have
+ * finished, until the host's sync has waited for them (R_RZYCN, IHI 0070
+ * 3.13.4). If the devices may run on afterwards, it clears nothing
+ * (IOPGT_OP_NO_CLEAR), or its op is finished before they run.
  *
  * The common rules of table.h hold. Further, for every verb here: no dirty
  * management in the table is IOPGT_NO_DIRTY; a null or misaligned `words`, a
  * page_shift above 63, a misaligned base or a bitmap that does not cover the
- * range is IOPGT_BAD_BITMAP, and nothing is changed.
+ * range is IOPGT_BAD_BITMAP, and nothing is changed. An error of sync with
+ * IOPGT_OP_SYNC is passed up, and nothing is changed.
  *
  * Context, for all: may run beside any verb on other ranges; beside map of the
  * same range; beside unmap of it only with IOPGT_HAL_DEFERS_FREE. Walkers run.
@@ -54,10 +57,10 @@ int iopgt_sync_dirty_log(struct iopgt_table *table, uint64_t iova, uint64_t size
  * Cleans leaves that lie wholly in the range and whose bits are all set in the
  * bitmap, which is only read. A block of which only a part is given stays dirty.
  *
- * Return: as iopgt_sync_dirty_log; IOPGT_NO_MEMORY and HAL errors never, but for
- * the gather's own: an error of invalidate_range. What was cleaned before a
- * failure is owed its invalidation in op, and its pages are to be copied like
- * all others after iopgt_op_finish.
+ * Return: as iopgt_sync_dirty_log; where blocks are split (see below), an error of
+ * invalidate_all or sync. What was cleaned before a failure is owed its
+ * invalidation in op, and its pages are to be copied like all others after
+ * iopgt_op_finish.
  */
 int iopgt_clear_dirty_log(struct iopgt_table *table, uint64_t iova, uint64_t size,
                           const struct iopgt_bitmap *bitmap, struct iopgt_op *op);
@@ -70,8 +73,8 @@ int iopgt_clear_dirty_log(struct iopgt_table *table, uint64_t iova, uint64_t siz
  *
  * With IOPGT_OP_NO_CLEAR it only reads.
  *
- * Return: as iopgt_clear_dirty_log; where blocks are split also an error of
- * sync: the reported bits are complete for what was cleaned.
+ * Return: as iopgt_clear_dirty_log. After a failure the bits are complete for
+ * what was cleaned.
  */
 int iopgt_read_and_clear_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
                                const struct iopgt_bitmap *bitmap, struct iopgt_op *op);
@@ -87,10 +90,10 @@ struct iopgt_dirty_visitor {
  * sparse spaces, where no bitmap fits. With IOPGT_OP_CLEAR, cleans what lies
  * wholly in the range as iopgt_read_and_clear_dirty does.
  *
- * A callback that asks to stop may be given one more run: all that was cleaned
- * is reported.
+ * All that was cleaned has been given to the callback, whatever the call returns.
  *
- * Return: IOPGT_OK; the callback's value: op->next is where to go on; as
+ * Return: IOPGT_OK; the callback's value, after which it is not called again:
+ * op->next is where to go on (past the range's end if nothing is left); as
  * iopgt_read_and_clear_dirty.
  */
 int iopgt_for_each_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,

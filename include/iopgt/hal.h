@@ -45,7 +45,7 @@ struct iopgt_invalidation {
  * (R_SPVBD: on a PE, a DSB before the TLBI).
  */
 struct iopgt_tlb_ops {
-	/* Posts one range. Failure: the range counts as not invalidated. */
+	/* Posts one range. Failure: the library asks for invalidate_all in its place. */
 	int (*invalidate_range)(void *context, const struct iopgt_invalidation *request);
 
 	/* Posts the whole table: leaf entries and walk caches of its ASID or VMID. */
@@ -104,8 +104,9 @@ struct iopgt_hal {
 	void (*free_table)(void *context, void *table, uint64_t phys, uint32_t bytes);
 
 	/*
-	 * Where a table lies in virtual memory; null if `phys` is not table memory.
-	 * Called on every descent unless IOPGT_HAL_LINEAR is set, which needs none.
+	 * Where a table lies in virtual memory; null if `phys` is not table memory,
+	 * never for what alloc_table gave. Called on every descent, unless
+	 * IOPGT_HAL_LINEAR is set.
 	 */
 	void *(*phys_to_virt)(void *context, uint64_t phys, uint32_t bytes);
 

@@ -88,7 +88,8 @@ enum iopgt_op_flag {
 	IOPGT_OP_NO_CLEAR = 1 << 3, /* iopgt_read_and_clear_dirty: read only */
 	IOPGT_OP_CLEAR = 1 << 4,    /* iopgt_for_each_dirty: clean what it reports */
 	IOPGT_OP_START_DIRTY = 1 << 5, /* switching tracking on: all is dirty at the start */
-	IOPGT_OP_ALL_FLAGS = (1 << 6) - 1,
+	IOPGT_OP_SYNC = 1 << 6, /* dirty verbs: call the host's sync first (the final read) */
+	IOPGT_OP_ALL_FLAGS = (1 << 7) - 1,
 };
 
 /* What an operation did. Counts only grow; the caller may zero them. */
@@ -152,8 +153,8 @@ struct iopgt_op {
  * it must be treated as dirty.
  *
  * Context: any lock the host's invalidation callbacks allow. Idempotent.
- * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT; an error of invalidate_range,
- * invalidate_all or sync: nothing was freed, all is still owed, call again.
+ * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT; an error of invalidate_all or sync:
+ * nothing was freed, all is still owed, call again.
  */
 int iopgt_op_finish(struct iopgt_op *op);
 

@@ -131,6 +131,9 @@ static void harvest(struct iopgt_op *op, live_descriptor *entries, uint64_t iova
 	for (uint32_t i = 0; i < count; i += 64) {
 		uint64_t mask = scan_dirty_mask(table, entries + i, 64, IOPGT_LAST_LEVEL);
 
+		/* The list's own words were counted when they were exchanged. */
+		if (i == 0)
+			mask &= ~UINT64_C(3);
 		scan_mark(table, op, &op->gather.harvest,
 		          iova + ((uint64_t)i << table->geometry.granule_shift), mask);
 	}

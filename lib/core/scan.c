@@ -34,46 +34,31 @@ void scan_mark(const struct iopgt_table *table, struct iopgt_op *op,
 
 static void give_run(struct iopgt_scan *scan)
 {
-	int stop;
-
 	if (!scan->has_run)
 		return;
 	scan->has_run = false;
-	stop = scan->visitor->visit(scan->visitor->context, scan->run.first,
-	                            scan->run.last - scan->run.first + 1);
-	if (stop && !scan->visitor_stop)
-		scan->visitor_stop = stop;
+	scan->visitor_stop = scan->visitor->visit(scan->visitor->context, scan->run.first,
+	                                          scan->run.last - scan->run.first + 1);
 }
 
-static void visit_run(struct iopgt_scan *scan, uint64_t first, uint64_t last)
+/*
+ * Adds to the run that waits, or gives that one and begins another. False: the
+ * visitor asked to stop, and [first, last] is not taken: it is where to go on.
+ */
+static bool visit_run(struct iopgt_scan *scan, uint64_t first, uint64_t last)
 {
 	if (scan->has_run && scan->run.last + 1 == first) {
 		scan->run.last = last;
-		return;
+		return true;
 	}
 	give_run(scan);
+	if (scan->visitor_stop) {
+		scan->op->next = first;
+		return false;
+	}
 	scan->run = (struct iopgt_range){first, last};
 	scan->has_run = true;
-}
-
-/* Reports the pages in `mask`, the first of which is at iova. */
-static void report_pages(struct scan_state *s, uint64_t iova, uint64_t mask)
-{
-	struct iopgt_scan *scan = s->scan;
-	unsigned shift = s->table->geometry.granule_shift;
-
-	if (scan->bitmap) {
-		scan_mark(s->table, s->op, scan->bitmap, iova, mask);
-		return;
-	}
-	s->op->stats.dirty += bits_count(mask);
-	while (mask) {
-		uint32_t first, count;
-
-		bits_take_run(&mask, &first, &count);
-		visit_run(scan, iova + ((uint64_t)first << shift),
-		          iova + ((uint64_t)(first + count) << shift) - 1);
-	}
+	return true;
 }
 
 /* Those of the pages in `mask` whose bits are all given. */
@@ -174,6 +159,24 @@ static void make_pages_dirty(struct scan_state *s, live_descriptor *entries, uin
 	}
 }
 
+/* The dirty pages in `mask`, run by run, as far as the visitor wants. */
+static void visit_pages(struct scan_state *s, live_descriptor *entries, uint64_t mask)
+{
+	unsigned shift = s->table->geometry.granule_shift;
+
+	while (mask) {
+		uint32_t first, count;
+
+		bits_take_run(&mask, &first, &count);
+		if (!visit_run(s->scan, s->c.iova + ((uint64_t)first << shift),
+		               s->c.iova + ((uint64_t)(first + count) << shift) - 1))
+			return;
+		s->op->stats.dirty += count;
+		if (s->scan->flags & SCAN_CLEAN)
+			clean_pages(s, entries, s->c.iova, bits_low(count) << first);
+	}
+}
+
 /* Up to 64 pages from the cursor on. */
 static void scan_64(struct scan_state *s, live_descriptor *entries, uint32_t count)
 {
@@ -187,8 +190,12 @@ static void scan_64(struct scan_state *s, live_descriptor *entries, uint32_t cou
 	mask = scan_dirty_mask(s->table, entries, count, IOPGT_LAST_LEVEL);
 	if (!mask)
 		return;
+	if (s->scan->visitor) {
+		visit_pages(s, entries, mask);
+		return;
+	}
 	if (flags & SCAN_REPORT)
-		report_pages(s, s->c.iova, mask);
+		scan_mark(s->table, s->op, s->scan->bitmap, s->c.iova, mask);
 	if (flags & SCAN_SELECT)
 		mask = select_pages(s, s->c.iova, mask);
 	if (flags & SCAN_CLEAN)
@@ -211,7 +218,8 @@ static uint32_t scan_pages(struct scan_state *s)
 	return count;
 }
 
-static void report_block(struct scan_state *s)
+/* False: the visitor asked to stop before this block. */
+static bool report_block(struct scan_state *s)
 {
 	struct iopgt_scan *scan = s->scan;
 	uint64_t first = cursor_first(&s->c);
@@ -221,11 +229,12 @@ static void report_block(struct scan_state *s)
 		first = scan->range.first;
 	if (last > scan->range.last)
 		last = scan->range.last;
-	s->op->stats.dirty++;
 	if (scan->bitmap)
 		iopgt_bitmap_mark(scan->bitmap, first, last);
-	else
-		visit_run(scan, first, last);
+	else if (!visit_run(scan, first, last))
+		return false;
+	s->op->stats.dirty++;
+	return true;
 }
 
 /* Whether policy and call want the block that the cursor is on split. */
@@ -304,8 +313,8 @@ static int scan_block(struct scan_state *s, uint64_t d, uint32_t *steps)
 		return IOPGT_OK;
 	}
 	/* The block that a private one came from was reported and will be clean. */
-	if (!private && dirty && (s->scan->flags & SCAN_REPORT))
-		report_block(s);
+	if (!private && dirty && (s->scan->flags & SCAN_REPORT) && !report_block(s))
+		return IOPGT_OK;
 	if (wants_split(s, d, private || (dirty && cleans)))
 		err = split_block(s, d, cleans, &taken);
 	if (taken)
@@ -364,15 +373,13 @@ static int scan_loop(struct scan_state *s)
 
 		if (err)
 			return err;
+		if (s->scan->visitor_stop)
+			return s->scan->visitor_stop;
 		if (!steps)
 			continue;
 		if (!cursor_next(&s->c, steps)) {
 			s->op->next = s->scan->range.last + 1;
 			return IOPGT_OK;
-		}
-		if (s->scan->visitor_stop) {
-			s->op->next = s->c.iova;
-			return s->scan->visitor_stop;
 		}
 		if (cursor_spent(&s->c))
 			return cursor_again(&s->c, s->op);
@@ -396,8 +403,13 @@ int iopgt_scan_run(struct iopgt_scan *scan)
 {
 	struct split_batch batch;
 	struct scan_state s = {.scan = scan, .table = scan->table, .op = scan->op, .batch = &batch};
-	int err, flushed;
+	int err = IOPGT_OK;
+	int flushed;
 
+	if (scan->op->flags & IOPGT_OP_SYNC)
+		err = iopgt_gather_sync(scan->table, scan->op);
+	if (err)
+		return err;
 	cursor_start(&s.c, scan->table, scan->range, scan->op->budget);
 	split_batch_start(&batch, scan->table, scan->op);
 	err = scan_loop(&s);
