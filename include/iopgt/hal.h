@@ -6,7 +6,7 @@
  * called from any thread that calls a verb, at once from several, so a host
  * that shares state between them protects it. None may call a verb on the same
  * table. Those that return int return 0 or a negative code of the host's own
- * choice, which the verb passes up unchanged.
+ * choice, which the verb passes up unchanged, but for invalidate_range (see there).
  */
 #ifndef IOPGT_HAL_H
 #define IOPGT_HAL_H

@@ -71,8 +71,8 @@ struct iopgt_config {
 	uint8_t output_bits;   /* 32, 36, 40, 42, 44 or 48, as walkers have it (IPS, PS) */
 	uint8_t bbm_level;     /* break-before-make level of the weakest walker: 0, 1 or 2 */
 	uint32_t dirty;        /* enum iopgt_dirty_mode */
-	uint64_t leaf_sizes;   /* bit n: leaves of 2^n bytes may be used; the granule must be among
-	                          them. 0: all that the granule has */
+	uint64_t leaf_sizes;   /* bit n: leaves of 2^n bytes may be used. The granule's smallest, or
+	                          its two smallest, or all that it has; 0: all */
 };
 
 /* Permissions of a mapping. */
@@ -319,7 +319,7 @@ const char *iopgt_rule_text(uint32_t rule);
 int iopgt_tables_needed(const struct iopgt_table *table, uint64_t iova, uint64_t size,
                         uint64_t *tables);
 
-struct iopgt_table_stats {
+struct iopgt_table_usage {
 	uint64_t tables; /* the start table included, concatenated ones counted as one */
 	uint64_t bytes;  /* of table memory */
 };
@@ -328,7 +328,7 @@ struct iopgt_table_stats {
  * Memory in use. Tables that an unfinished op still holds are not counted.
  * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT.
  */
-int iopgt_table_stats(const struct iopgt_table *table, struct iopgt_table_stats *stats);
+int iopgt_table_stats(const struct iopgt_table *table, struct iopgt_table_usage *stats);
 
 /*
  * Unlinks tables that lie wholly in the range and map nothing; iopgt_op_finish

@@ -134,8 +134,8 @@ static void harvest(struct iopgt_op *op, live_descriptor *entries, uint64_t iova
 		/* The list's own words were counted when they were exchanged. */
 		if (i == 0)
 			mask &= ~UINT64_C(3);
-		scan_mark(table, op, &op->gather.harvest,
-		          iova + ((uint64_t)i << table->geometry.granule_shift), mask);
+		iopgt_scan_mark(table, op, &op->gather.harvest,
+		                iova + ((uint64_t)i << table->geometry.granule_shift), mask);
 	}
 }
 
@@ -150,7 +150,7 @@ static void harvest_taken(struct iopgt_op *op, const struct iopgt_unlinked *unli
 		if (format_is_leaf(f, unlinked->level, taken[i]) && format_is_dirty(f, taken[i]))
 			mask |= UINT64_C(1) << i;
 	}
-	scan_mark(op->gather.table, op, &op->gather.harvest, unlinked->iova, mask);
+	iopgt_scan_mark(op->gather.table, op, &op->gather.harvest, unlinked->iova, mask);
 }
 
 void iopgt_gather_table(struct iopgt_table *table, struct iopgt_op *op,

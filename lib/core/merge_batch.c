@@ -93,7 +93,7 @@ static enum merge_answer look_at(const struct merge_batch *b, const struct iopgt
 	return alike ? MERGE_TAKEN : MERGE_UNLIKE;
 }
 
-enum merge_answer merge_batch_add(struct merge_batch *b, const struct iopgt_cursor *c)
+enum merge_answer iopgt_merge_batch_add(struct merge_batch *b, const struct iopgt_cursor *c)
 {
 	const struct iopgt_format *f = format_of(b);
 	uint32_t from = first_pending(b, cursor_first(c));
@@ -231,7 +231,7 @@ static int allow_caching(struct merge_batch *b)
 	return iopgt_gather_flush(b->op);
 }
 
-int merge_batch_flush(struct merge_batch *b)
+int iopgt_merge_batch_flush(struct merge_batch *b)
 {
 	unsigned bbm_level = b->table->bbm_level;
 	int err;

@@ -47,7 +47,7 @@ enum merge_answer {
  * Tables below it that wait in the batch count as the blocks they will be, and
  * go with it. Changes nothing live. The batch must not be full.
  */
-enum merge_answer merge_batch_add(struct merge_batch *b, const struct iopgt_cursor *c);
+enum merge_answer iopgt_merge_batch_add(struct merge_batch *b, const struct iopgt_cursor *c);
 
 static inline bool merge_batch_full(const struct merge_batch *b)
 {
@@ -59,6 +59,6 @@ static inline bool merge_batch_full(const struct merge_batch *b)
  * host the tables are linked as before, or all of them are blocks and the op
  * owes their second invalidation (level 1). The batch is empty afterwards.
  */
-int merge_batch_flush(struct merge_batch *b);
+int iopgt_merge_batch_flush(struct merge_batch *b);
 
 #endif

@@ -11,8 +11,8 @@ struct scan_state {
 	struct split_batch *batch;
 };
 
-void scan_mark(const struct iopgt_table *table, struct iopgt_op *op,
-               const struct iopgt_bitmap *bitmap, uint64_t iova, uint64_t mask)
+void iopgt_scan_mark(const struct iopgt_table *table, struct iopgt_op *op,
+                     const struct iopgt_bitmap *bitmap, uint64_t iova, uint64_t mask)
 {
 	unsigned shift = table->geometry.granule_shift;
 
@@ -195,7 +195,7 @@ static void scan_64(struct scan_state *s, live_descriptor *entries, uint32_t cou
 		return;
 	}
 	if (flags & SCAN_REPORT)
-		scan_mark(s->table, s->op, s->scan->bitmap, s->c.iova, mask);
+		iopgt_scan_mark(s->table, s->op, s->scan->bitmap, s->c.iova, mask);
 	if (flags & SCAN_SELECT)
 		mask = select_pages(s, s->c.iova, mask);
 	if (flags & SCAN_CLEAN)
@@ -209,7 +209,7 @@ static uint32_t scan_pages(struct scan_state *s)
 	uint32_t count = 64 - (cursor_index(&s->c) & 63);
 	uint32_t run;
 
-	if (!s->scan->flags || split_batch_is_private(s->batch, &s->c))
+	if (!s->scan->flags || iopgt_split_batch_is_private(s->batch, &s->c))
 		return cursor_rest(&s->c);
 	run = cursor_run(&s->c);
 	if (count > run)
@@ -259,11 +259,11 @@ static int split_block(struct scan_state *s, uint64_t d, bool clean, bool *taken
 
 	*taken = false;
 	if (split_batch_full(s->batch)) {
-		err = split_batch_flush(s->batch);
+		err = iopgt_split_batch_flush(s->batch);
 		if (err)
 			return err;
 	}
-	err = split_batch_add(s->batch, &s->c, d, clean);
+	err = iopgt_split_batch_add(s->batch, &s->c, d, clean);
 	*taken = !err;
 	if (err && s->scan->split != SCAN_SPLIT_ALL) {
 		s->op->stats.left_unsplit++;
@@ -271,7 +271,7 @@ static int split_block(struct scan_state *s, uint64_t d, bool clean, bool *taken
 	}
 	/* Of a block that crosses the range's end, the pages in the range are cleaned one by one. */
 	if (!err && !clean && (s->scan->flags & SCAN_CLEAN))
-		err = split_batch_flush(s->batch);
+		err = iopgt_split_batch_flush(s->batch);
 	return err;
 }
 
@@ -300,7 +300,7 @@ static bool may_clean(const struct scan_state *s)
  */
 static int scan_block(struct scan_state *s, uint64_t d, uint32_t *steps)
 {
-	bool private = split_batch_is_private(s->batch, &s->c);
+	bool private = iopgt_split_batch_is_private(s->batch, &s->c);
 	bool dirty = format_is_dirty(&s->table->format, d);
 	bool cleans = may_clean(s);
 	bool taken = false;
@@ -331,7 +331,7 @@ static int settle_table(struct scan_state *s, uint64_t d)
 	int err;
 
 	if (s->scan->split == SCAN_SPLIT_NONE || !(d & s->table->format.unsettled) ||
-	    split_batch_is_private(s->batch, &s->c))
+	    iopgt_split_batch_is_private(s->batch, &s->c))
 		return IOPGT_OK;
 	iopgt_gather_unsettled(s->table, s->op,
 	                       (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
@@ -413,7 +413,7 @@ int iopgt_scan_run(struct iopgt_scan *scan)
 	cursor_start(&s.c, scan->table, scan->range, scan->op->budget);
 	split_batch_start(&batch, scan->table, scan->op);
 	err = scan_loop(&s);
-	flushed = split_batch_flush(&batch);
+	flushed = iopgt_split_batch_flush(&batch);
 	give_run(scan);
 	scan->op->stats.looked_at += s.c.looked_at;
 	if (flushed)

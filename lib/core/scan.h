@@ -67,7 +67,7 @@ static inline uint64_t scan_dirty_mask(const struct iopgt_table *table, live_des
 }
 
 /* Sets the bits of the leaves in `mask`, the first of which is the page at iova. */
-void scan_mark(const struct iopgt_table *table, struct iopgt_op *op,
-               const struct iopgt_bitmap *bitmap, uint64_t iova, uint64_t mask);
+void iopgt_scan_mark(const struct iopgt_table *table, struct iopgt_op *op,
+                     const struct iopgt_bitmap *bitmap, uint64_t iova, uint64_t mask);
 
 #endif

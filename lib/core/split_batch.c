@@ -100,7 +100,7 @@ static void make_visible(struct split_batch *b)
 	table_publish(b->table);
 }
 
-bool split_batch_is_private(const struct split_batch *b, const struct iopgt_cursor *c)
+bool iopgt_split_batch_is_private(const struct split_batch *b, const struct iopgt_cursor *c)
 {
 	for (uint32_t i = b->count; i-- > 0;) {
 		struct iopgt_range range;
@@ -114,7 +114,7 @@ bool split_batch_is_private(const struct split_batch *b, const struct iopgt_curs
 	return false;
 }
 
-int split_batch_add(struct split_batch *b, struct iopgt_cursor *c, uint64_t block, bool clean)
+int iopgt_split_batch_add(struct split_batch *b, struct iopgt_cursor *c, uint64_t block, bool clean)
 {
 	struct split_slot *slot = &b->slots[b->count];
 	int err;
@@ -129,7 +129,7 @@ int split_batch_add(struct split_batch *b, struct iopgt_cursor *c, uint64_t bloc
 		.iova = cursor_first(c),
 		.level = (int8_t)c->level,
 		.clean = clean,
-		.is_private = split_batch_is_private(b, c),
+		.is_private = iopgt_split_batch_is_private(b, c),
 	};
 	err = iopgt_table_alloc(b->table, table_alloc_flags(b->op), &slot->table);
 	if (err)
@@ -316,7 +316,7 @@ static int replace_broken(struct split_batch *b)
 	return err ? err : busy;
 }
 
-int split_batch_flush(struct split_batch *b)
+int iopgt_split_batch_flush(struct split_batch *b)
 {
 	if (!b->count)
 		return IOPGT_OK;
@@ -331,11 +331,11 @@ int iopgt_split_one(struct iopgt_table *table, struct iopgt_cursor *c, uint64_t 
 	int err;
 
 	split_batch_start(&batch, table, op);
-	err = split_batch_add(&batch, c, block, false);
+	err = iopgt_split_batch_add(&batch, c, block, false);
 	if (err)
 		return err;
 	c->level = level;
-	err = split_batch_flush(&batch);
+	err = iopgt_split_batch_flush(&batch);
 	/* Another call's table, or its broken entry: the caller looks again. */
 	return err == IOPGT_BUSY ? IOPGT_OK : err;
 }

@@ -4,7 +4,7 @@
  * Arm ARM D8.17.1 (break-before-make levels); facts of the order in split_batch.c.
  *
  * A block's new table may be split further before it is linked: after
- * split_batch_add the caller goes down into the new table and adds its blocks;
+ * iopgt_split_batch_add the caller goes down into the new table and adds its blocks;
  * they are private, and cost no wait.
  */
 #ifndef IOPGT_CORE_SPLIT_BATCH_H
@@ -41,7 +41,7 @@ static inline void split_batch_start(struct split_batch *b, struct iopgt_table *
 }
 
 /* Whether the cursor stands in a table of the batch that is not linked yet. */
-bool split_batch_is_private(const struct split_batch *b, const struct iopgt_cursor *c);
+bool iopgt_split_batch_is_private(const struct split_batch *b, const struct iopgt_cursor *c);
 
 /*
  * Takes in the block at the cursor, whose value is `block`, and goes down into
@@ -50,7 +50,8 @@ bool split_batch_is_private(const struct split_batch *b, const struct iopgt_curs
  * IOPGT_NO_MEMORY, IOPGT_WOULD_BREAK, IOPGT_WOULD_SPLIT: not taken in, the
  * cursor has not moved. The batch must not be full.
  */
-int split_batch_add(struct split_batch *b, struct iopgt_cursor *c, uint64_t block, bool clean);
+int iopgt_split_batch_add(struct split_batch *b, struct iopgt_cursor *c, uint64_t block,
+                          bool clean);
 
 static inline bool split_batch_full(const struct split_batch *b)
 {
@@ -62,7 +63,7 @@ static inline bool split_batch_full(const struct split_batch *b)
  * split or whole, and the op owes the invalidation; on IOPGT_BUSY another call
  * is replacing one of them, the others are done. The batch is empty afterwards.
  */
-int split_batch_flush(struct split_batch *b);
+int iopgt_split_batch_flush(struct split_batch *b);
 
 /*
  * Splits the block at the cursor alone, down to tables of the next level, and

@@ -46,10 +46,15 @@ static int start_level_of(const struct iopgt_geometry *g, bool stage2)
 static int init_leaf_sizes(struct iopgt_geometry *g, uint64_t wanted)
 {
 	uint64_t possible = leaf_sizes_of(g);
+	uint64_t missing;
 
 	if (!wanted)
 		wanted = possible;
+	missing = possible & ~wanted;
 	if ((wanted & ~possible) || !(wanted & geometry_granule(g)))
+		return IOPGT_BAD_LEAF_SIZES;
+	/* A block is split one level at a time: no size is missing below one that is allowed. */
+	if (missing && (missing & -missing) < wanted)
 		return IOPGT_BAD_LEAF_SIZES;
 	/* A block larger than the start level's entries never fits. */
 	g->leaf_sizes = wanted & ((geometry_size(g, g->start_level) << 1) - 1);

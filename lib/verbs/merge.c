@@ -30,12 +30,12 @@ static int leave_table(struct merge_state *s)
 	    !geometry_leaf_allowed(g->leaf_sizes, g, s->c.level))
 		return IOPGT_OK;
 	if (merge_batch_full(s->batch)) {
-		err = merge_batch_flush(s->batch);
+		err = iopgt_merge_batch_flush(s->batch);
 		if (err)
 			return err;
 	}
 	s->c.looked_at += geometry_entries(g, s->c.level + 1);
-	answer = merge_batch_add(s->batch, &s->c);
+	answer = iopgt_merge_batch_add(s->batch, &s->c);
 	if (answer == MERGE_TAKEN && !may_break(s)) {
 		s->batch->count--;
 		if (!(s->flags & MERGE_IF_POSSIBLE))
@@ -102,7 +102,7 @@ int iopgt_merge_range(struct iopgt_table *table, struct iopgt_range range, uint3
 	cursor_start(&s.c, table, range, op->budget);
 	merge_batch_start(&batch, table, op, (flags & MERGE_FORCE_DIRTY) != 0);
 	err = merge_loop(&s);
-	flushed = merge_batch_flush(&batch);
+	flushed = iopgt_merge_batch_flush(&batch);
 	op->stats.looked_at += s.c.looked_at;
 	return flushed ? flushed : err;
 }

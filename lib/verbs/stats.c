@@ -22,7 +22,7 @@ int iopgt_tables_needed(const struct iopgt_table *table, uint64_t iova, uint64_t
 	return IOPGT_OK;
 }
 
-int iopgt_table_stats(const struct iopgt_table *table, struct iopgt_table_stats *stats)
+int iopgt_table_stats(const struct iopgt_table *table, struct iopgt_table_usage *stats)
 {
 	uint64_t below;
 
