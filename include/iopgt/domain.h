@@ -114,8 +114,8 @@ struct iopgt_tracking {
  * from its first write (in pages with IOPGT_SPLIT_EAGER) or, when off, mapped
  * writable-dirty in the largest blocks.
  *
- * On: after IOPGT_AGAIN or an error, the state for new mappings is on; go on
- * with iopgt_switch_dirty_log from op->next. Off likewise. `how` is read when
+ * After IOPGT_AGAIN or an error that was not found in the arguments, the state
+ * for new mappings is as asked; go on with iopgt_switch_dirty_log from op->next. `how` is read when
  * turning on, and may be null when turning off.
  *
  * Return: IOPGT_OK; IOPGT_NO_DIRTY: the table or an attached walker has no dirty
@@ -138,6 +138,8 @@ int iopgt_set_dirty_tracking(struct iopgt_domain *domain, bool on, const struct 
  * Off: tables are merged back into blocks where possible, and every tracked
  * leaf becomes writable-dirty, so that walkers spend no more updates. What
  * could not be merged is counted in left_unmerged.
+ *
+ * After an error of the HAL, op->next is where to go on too.
  *
  * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_NOT_TRACKING: on, while the domain does
  * not track; an error of the HAL; the common ones of table.h.

@@ -3,15 +3,14 @@
  * An unlinked table waits in a list that is kept in its own first two
  * descriptors, with low bits zero, so that they are invalid in every format:
  * word 0 holds the next table's physical address, word 1 the first address of
- * the table's range and, in bits 4:2, its level + 1. Both are exchanged, so that
- * what a walker marked there is not lost.
+ * the table's range and, in bit 2, whether its dirty bits are to be harvested.
+ * Both are exchanged, so that what a walker marked there is not lost.
  */
 #include "core/gather.h"
 
 #include "core/scan.h"
 
-#define NODE_LEVEL_SHIFT 2
-#define NODE_LEVEL_MASK  (UINT64_C(7) << NODE_LEVEL_SHIFT)
+#define NODE_HARVEST (UINT64_C(1) << 2)
 
 /* Hands the joined range over; the whole table takes its place if that fails. */
 static void post_range(struct iopgt_op *op)
@@ -164,10 +163,9 @@ void iopgt_gather_table(struct iopgt_table *table, struct iopgt_op *op,
 
 	iopgt_gather_walk_caches(table, op, range);
 	taken[0] = live_exchange(&unlinked->entries[0], g->free_list);
-	taken[1] =
-		live_exchange(&unlinked->entries[1],
-	                      unlinked->iova | (uint64_t)(unlinked->level + 1) << NODE_LEVEL_SHIFT);
-	if (g->has_harvest && unlinked->level == IOPGT_LAST_LEVEL)
+	taken[1] = live_exchange(&unlinked->entries[1],
+	                         unlinked->iova | (unlinked->harvest ? NODE_HARVEST : 0));
+	if (unlinked->harvest)
 		harvest_taken(op, unlinked, taken);
 	g->free_list = unlinked->phys;
 	table_count(&table->tables, (uint32_t)-1);
@@ -182,15 +180,13 @@ static int free_tables(struct iopgt_op *op)
 		uint64_t phys = g->free_list;
 		live_descriptor *entries = table_virt(g->table, phys);
 		uint64_t node;
-		int level;
 
 		if (!entries)
 			return IOPGT_BAD_TABLE;
 		node = live_load(&entries[1]);
-		level = (int)((node & NODE_LEVEL_MASK) >> NODE_LEVEL_SHIFT) - 1;
 		g->free_list = live_load(&entries[0]);
-		if (g->has_harvest && level == IOPGT_LAST_LEVEL)
-			harvest(op, entries, node & ~NODE_LEVEL_MASK);
+		if (node & NODE_HARVEST)
+			harvest(op, entries, node & ~NODE_HARVEST);
 		iopgt_table_free(g->table, entries, phys);
 	}
 	return IOPGT_OK;

@@ -22,6 +22,7 @@ struct iopgt_unlinked {
 	uint64_t phys;
 	uint64_t iova;
 	int level;
+	bool harvest; /* its dirty bits go into the bitmap of iopgt_gather_harvest */
 };
 void iopgt_gather_table(struct iopgt_table *table, struct iopgt_op *op,
                         const struct iopgt_unlinked *unlinked);

@@ -9,6 +9,7 @@ struct scan_state {
 	struct iopgt_op *op;
 	struct iopgt_cursor c;
 	struct split_batch *batch;
+	bool batch_failed; /* in the midst of the range */
 };
 
 void iopgt_scan_mark(const struct iopgt_table *table, struct iopgt_op *op,
@@ -252,6 +253,14 @@ static bool wants_split(const struct scan_state *s, uint64_t d, bool cleans)
 	}
 }
 
+static int flush_batch(struct scan_state *s)
+{
+	int err = iopgt_split_batch_flush(s->batch);
+
+	s->batch_failed = err != IOPGT_OK;
+	return err;
+}
+
 /* Takes the block into the batch. What cannot be split is an error, or counted. */
 static int split_block(struct scan_state *s, uint64_t d, bool clean, bool *taken)
 {
@@ -259,7 +268,7 @@ static int split_block(struct scan_state *s, uint64_t d, bool clean, bool *taken
 
 	*taken = false;
 	if (split_batch_full(s->batch)) {
-		err = iopgt_split_batch_flush(s->batch);
+		err = flush_batch(s);
 		if (err)
 			return err;
 	}
@@ -271,7 +280,7 @@ static int split_block(struct scan_state *s, uint64_t d, bool clean, bool *taken
 	}
 	/* Of a block that crosses the range's end, the pages in the range are cleaned one by one. */
 	if (!err && !clean && (s->scan->flags & SCAN_CLEAN))
-		err = iopgt_split_batch_flush(s->batch);
+		err = flush_batch(s);
 	return err;
 }
 
@@ -364,15 +373,16 @@ static int scan_entry(struct scan_state *s, uint32_t *steps)
 	return d == f->broken ? IOPGT_BUSY : IOPGT_OK;
 }
 
-/* Where to go on: nothing that the batch still holds is done if its flush fails. */
 static int scan_loop(struct scan_state *s)
 {
 	for (;;) {
 		uint32_t steps;
 		int err = scan_entry(s, &steps);
 
-		if (err)
+		if (err) {
+			s->op->next = s->c.iova;
 			return err;
+		}
 		if (s->scan->visitor_stop)
 			return s->scan->visitor_stop;
 		if (!steps)
@@ -406,6 +416,7 @@ int iopgt_scan_run(struct iopgt_scan *scan)
 	int err = IOPGT_OK;
 	int flushed;
 
+	scan->op->next = scan->range.first;
 	if (scan->op->flags & IOPGT_OP_SYNC)
 		err = iopgt_gather_sync(scan->table, scan->op);
 	if (err)
@@ -416,6 +427,11 @@ int iopgt_scan_run(struct iopgt_scan *scan)
 	flushed = iopgt_split_batch_flush(&batch);
 	give_run(scan);
 	scan->op->stats.looked_at += s.c.looked_at;
+	/* What the batch held comes again if it could not be replaced. */
+	if (flushed || s.batch_failed)
+		scan->op->next = batch.slots[0].iova;
+	if (scan->op->next < scan->range.first)
+		scan->op->next = scan->range.first;
 	if (flushed)
 		return flushed;
 	return err && err != IOPGT_AGAIN ? err : scan->visitor_stop ? scan->visitor_stop : err;

@@ -22,9 +22,12 @@ static inline bool unlink_child_is_empty(const struct iopgt_cursor *c)
 	return true;
 }
 
-/* Unlinks the table that the cursor came up from; op frees it after its wait. */
+/*
+ * Unlinks the table that the cursor came up from; op frees it after its wait.
+ * harvest: what walkers mark in it until then counts (last-level tables alone).
+ */
 static inline void unlink_child(struct iopgt_table *table, struct iopgt_op *op,
-                                const struct iopgt_cursor *c)
+                                const struct iopgt_cursor *c, bool harvest)
 {
 	live_descriptor *entry = cursor_entry(c);
 	uint64_t d = live_exchange(entry, 0);
@@ -33,6 +36,7 @@ static inline void unlink_child(struct iopgt_table *table, struct iopgt_op *op,
 		.phys = format_address(&table->format, d),
 		.iova = cursor_first(c),
 		.level = c->level + 1,
+		.harvest = harvest && c->level + 1 == IOPGT_LAST_LEVEL,
 	};
 
 	table_clean(table, entry, 1);

@@ -237,8 +237,10 @@ static int switch_off(struct iopgt_domain *domain, struct iopgt_range range, str
 		iopgt_merge_range(&domain->table, range, MERGE_FORCE_DIRTY | MERGE_IF_POSSIBLE, op);
 	int made;
 
-	if (err && err != IOPGT_AGAIN)
+	if (err && err != IOPGT_AGAIN) {
+		op->next = range.first;
 		return err;
+	}
 	if (err == IOPGT_AGAIN)
 		scan.range.last = op->next - 1;
 	next = op->next;
@@ -246,7 +248,7 @@ static int switch_off(struct iopgt_domain *domain, struct iopgt_range range, str
 	op->budget = 0;
 	made = iopgt_scan_run(&scan);
 	op->budget = budget;
-	op->next = next;
+	op->next = made ? range.first : err ? next : range.last + 1;
 	op->resumed_from = from;
 	return made ? made : err;
 }

@@ -6,7 +6,7 @@ static void leave_table(struct iopgt_table *table, struct iopgt_op *op,
                         const struct iopgt_cursor *c)
 {
 	if (cursor_covers(c) && unlink_child_is_empty(c))
-		unlink_child(table, op, c);
+		unlink_child(table, op, c, false);
 }
 
 static int trim_entry(struct iopgt_cursor *c, uint32_t *steps)

@@ -132,7 +132,7 @@ static void leave_table(struct unmap_state *s)
 		return;
 	if (cursor_first(&s->c) < s->c.range.first && !unlink_child_is_empty(&s->c))
 		return;
-	unlink_child(s->table, s->op, &s->c);
+	unlink_child(s->table, s->op, &s->c, s->bitmap != NULL);
 }
 
 static int unmap_loop(struct unmap_state *s)
