@@ -126,8 +126,9 @@ struct iopgt_table {
 	uint8_t bbm_level;
 	bool non_coherent;
 	bool faults_retried;
-	bool software_dirty;    /* walkers fault on clean leaves, they mark nothing */
-	bool map_clean;         /* what is mapped starts writable-clean */
+	bool software_dirty; /* walkers fault on clean leaves, they mark nothing */
+	bool map_clean;      /* what is mapped starts writable-clean */
+	bool never_clean; /* of a domain that does not track: its walkers may be unable to mark */
 	uint8_t split_on_clear; /* a block that is cleaned is split: enum in scan.h */
 	uint32_t kept_dirty;    /* atomic: some leaf may carry format.kept_dirty */
 	uint32_t tables;        /* atomic: tables in use but for the start table */
@@ -203,8 +204,10 @@ int iopgt_unmap_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
 /*
  * Changes the permissions of what is mapped in the range; holes are counted.
  * Address, memory type and dirty state stay: a page that was written before it
- * became read-only is still reported, and is writable-dirty when it becomes
- * writable again. prot: as for iopgt_map, IOPGT_CLEAN has no meaning and is
+ * became read-only or untracked is still reported, and is writable-dirty when it
+ * becomes writable and tracked again; one that was not is writable-clean then.
+ * (Not so in a domain that does not track: all that becomes writable is
+ * writable-dirty, since its walkers may be unable to mark.) prot: as for iopgt_map, IOPGT_CLEAN has no meaning and is
  * refused. Blocks that cross an end are split first.
  *
  * Context: until iopgt_op_finish walkers may use the old permissions.

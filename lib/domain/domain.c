@@ -46,6 +46,21 @@ static int sync_walkers(void *context)
 	return err;
 }
 
+/* What is mapped and cleaned from now on. */
+static void set_policy(struct iopgt_domain *domain, bool on, uint32_t policy)
+{
+	struct iopgt_table *table = &domain->table;
+	bool eager = on && policy == IOPGT_SPLIT_EAGER;
+
+	domain->tracking = on;
+	domain->policy = policy;
+	table->map_clean = on;
+	table->never_clean = !on;
+	table->map_leaf_sizes =
+		eager ? geometry_granule(&table->geometry) : table->geometry.leaf_sizes;
+	table->split_on_clear = eager ? SCAN_SPLIT_CLEANED : SCAN_SPLIT_NONE;
+}
+
 int iopgt_domain_init(struct iopgt_domain *domain, const struct iopgt_config *config,
                       const struct iopgt_hal *hal, void *context, uint32_t flags)
 {
@@ -70,6 +85,7 @@ int iopgt_domain_init(struct iopgt_domain *domain, const struct iopgt_config *co
 	domain->table.tlb_context = domain;
 	domain->config_bbm_level = domain->table.bbm_level;
 	domain->config_faults_retried = domain->table.faults_retried;
+	set_policy(domain, false, IOPGT_SPLIT_NONE);
 	return iopgt_table_init(&domain->table, hal, context);
 }
 
@@ -197,20 +213,6 @@ bool iopgt_domain_capable(const struct iopgt_domain *domain, uint32_t capability
 	default:
 		return false;
 	}
-}
-
-/* What is mapped and cleaned from now on. */
-static void set_policy(struct iopgt_domain *domain, bool on, uint32_t policy)
-{
-	struct iopgt_table *table = &domain->table;
-	bool eager = on && policy == IOPGT_SPLIT_EAGER;
-
-	domain->tracking = on;
-	domain->policy = policy;
-	table->map_clean = on;
-	table->map_leaf_sizes =
-		eager ? geometry_granule(&table->geometry) : table->geometry.leaf_sizes;
-	table->split_on_clear = eager ? SCAN_SPLIT_CLEANED : SCAN_SPLIT_NONE;
 }
 
 static int switch_on(struct iopgt_domain *domain, struct iopgt_range range, struct iopgt_op *op)

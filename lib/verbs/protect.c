@@ -20,10 +20,8 @@ static uint64_t new_state(const struct protect_state *s, uint64_t old)
 		return wanted | written;
 	if (written)
 		return f->state_dirty;
-	if (format_is_clean(f, old))
-		return f->state_clean;
-	/* Not writable or not tracked until now. */
-	return s->table->map_clean ? f->state_clean : f->state_dirty;
+	/* A leaf that is clean already may stay so. */
+	return s->table->never_clean && !format_is_clean(f, old) ? f->state_dirty : f->state_clean;
 }
 
 /* True: the leaf changed. */
