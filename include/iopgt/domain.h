@@ -27,7 +27,9 @@ enum iopgt_walker_flag {
 /* One agent that walks the table: an SMMU, a CPU, an ATS device. */
 struct iopgt_walker {
 	uint32_t flags;                  /* of enum iopgt_walker_flag */
-	uint8_t bbm_level;               /* 0, 1 or 2 */
+	uint8_t bbm_level;               /* 0, 1 or 2. A CPU may report a conflict abort at level 2
+	                                    until the invalidation is complete: 2 only if it is
+	                                    known not to, or its handler invalidates all */
 	uint8_t input_bits, output_bits; /* the most it can handle */
 	const struct iopgt_tlb_ops *tlb; /* how to invalidate it; all three callbacks */
 	void *context;                   /* for tlb */
@@ -141,7 +143,7 @@ int iopgt_set_dirty_tracking(struct iopgt_domain *domain, bool on, const struct 
  *
  * After an error of the HAL, op->next is where to go on too.
  *
- * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_NOT_TRACKING: on, while the domain does
+ * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_NO_DIRTY; IOPGT_NOT_TRACKING: on, while the domain does
  * not track; an error of the HAL; the common ones of table.h.
  */
 int iopgt_switch_dirty_log(struct iopgt_domain *domain, bool on, uint64_t iova, uint64_t size,

@@ -14,9 +14,11 @@
  *   holds for all walkers when iopgt_op_finish(op) has returned 0.
  * - IOPGT_AGAIN: the budget is spent, op->next is where to go on with the rest
  *   of the range, the table is consistent.
- * - IOPGT_BUSY: a descriptor in the range is being replaced by another call at
- *   break-before-make level 0. What came before it in the range is done.
+ * - IOPGT_BUSY: a descriptor in the range is being replaced by another call (at
+ *   break-before-make level 0), or was (a split at any level). Call again.
  * - IOPGT_BAD_TABLE: phys_to_virt gave null for a linked table.
+ * - IOPGT_BAD_TABLE_MEMORY: from verbs that take table memory: what alloc_table
+ *   gave is misaligned or out of reach, and was given back.
  * - Calls on ranges that do not overlap may run at once, from any threads,
  *   without locks; on overlapping ranges the caller serialises, but for what a
  *   comment allows. Two ranges that share a block do not overlap for unmap,
@@ -157,8 +159,12 @@ int iopgt_fini(struct iopgt_table *table);
 
 /*
  * Maps [iova, iova + size) to [phys, phys + size) with the largest leaves that
- * alignment and configuration allow. Nothing may be mapped there yet. Tables
- * that earlier calls left empty are reused or replaced by blocks.
+ * alignment and configuration allow. Nothing may be mapped there yet, and the op
+ * of whoever unmapped what was there is finished: else a walker may still use
+ * the old output address (R_WHZWS). Tables that earlier calls left empty are
+ * reused or replaced by blocks.
+ *
+ * Without dirty management IOPGT_CLEAN and IOPGT_NO_TRACK mean nothing.
  *
  * Writable memory starts writable-dirty while nothing tracks (so that walkers
  * spend no update) and writable-clean while a domain tracks or with IOPGT_CLEAN.
@@ -346,7 +352,7 @@ int iopgt_trim(struct iopgt_table *table, uint64_t iova, uint64_t size, struct i
  * Splits every block that overlaps the range into pages, while walkers use it.
  * Output addresses, permissions and attributes stay, each page inherits its
  * block's dirty state. Live blocks are replaced by break-before-make level
- * (facts: Arm ARM D8.17.1): at level 2 at once, at level 1 under nT, at level 0
+ * (Arm ARM D8.17.1): at level 2 at once, at level 1 under nT, at level 0
  * accesses fault between. Waits are shared: at most 2 + 2 * blocks / 64.
  *
  * Needs 1 table per block. Nothing is owed for the split when the call returns
@@ -356,8 +362,9 @@ int iopgt_trim(struct iopgt_table *table, uint64_t iova, uint64_t size, struct i
  * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_NO_MEMORY; IOPGT_WOULD_BREAK: level 0,
  * faults are not retried and IOPGT_OP_MAY_BREAK is not given; an error of the
  * HAL; the common ones above. After a failure blocks are split or whole, none
- * half: after a HAL error, blocks whose invalidation is not known to be complete
- * are marked, and op owes it.
+ * half. After a HAL error, tables whose block may still be cached are marked, and
+ * op owes the invalidation; until this verb is called again over them, cleaning
+ * or removing a page below invalidates the whole block's range.
  */
 int iopgt_split_block(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op);
 
@@ -370,9 +377,10 @@ int iopgt_split_block(struct iopgt_table *table, uint64_t iova, uint64_t size, s
  * shared as for iopgt_split_block.
  *
  * Context: no other split, merge, protect, switch, map or unmap on the range.
- * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_WOULD_BREAK; an error of the HAL: the
- * tables whose replacement was under way are linked again, with all that was
- * marked, and op owes the invalidation; the common ones above.
+ * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_WOULD_BREAK; the common ones above; an
+ * error of the HAL: the tables whose replacement was under way are linked again,
+ * with all that was marked; or, if it was the second wait of level 1, they are
+ * blocks. Either way op owes the invalidation.
  */
 int iopgt_merge_page(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op);
 

@@ -116,7 +116,7 @@ struct iopgt_stats {
 struct iopgt_gather {
 	struct iopgt_table *table;   /* to whom; null: nothing is owed */
 	uint64_t first, last;        /* one joined range not yet handed over, while has_range */
-	uint64_t free_list;          /* physical address of the first unlinked table, or 0 */
+	uint64_t free_list;          /* link to the first unlinked table, or 0 */
 	struct iopgt_bitmap harvest; /* where dirty bits of unlinked tables go, while has_harvest */
 	uint32_t ranges;             /* ranges handed over since the last wait */
 	uint8_t stride_shift;        /* smallest leaf in the joined range */
@@ -140,7 +140,7 @@ struct iopgt_op {
 	                               Until it is done, the whole range belongs to the sequence */
 	struct iopgt_stats stats;
 	struct iopgt_gather gather;
-	uint64_t resumed_from; /* private: where a sequence of unmap calls began */
+	uint64_t resumed_from; /* private: where a sequence of calls began, and of which verb */
 };
 
 /*

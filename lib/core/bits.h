@@ -12,14 +12,25 @@ static inline uint64_t bits_low(uint32_t count)
 	return ~UINT64_C(0) >> (64 - count);
 }
 
+/* mask is not 0. On 32-bit hosts the 64-bit built-ins would be calls. */
 static inline uint32_t bits_lowest(uint64_t mask)
 {
+#if UINTPTR_MAX > 0xffffffff
 	return (uint32_t)__builtin_ctzll(mask);
+#else
+	return (uint32_t)mask ? (uint32_t)__builtin_ctz((uint32_t)mask)
+	                      : 32 + (uint32_t)__builtin_ctz((uint32_t)(mask >> 32));
+#endif
 }
 
 static inline uint32_t bits_highest(uint64_t mask)
 {
+#if UINTPTR_MAX > 0xffffffff
 	return 63 - (uint32_t)__builtin_clzll(mask);
+#else
+	return mask >> 32 ? 63 - (uint32_t)__builtin_clz((uint32_t)(mask >> 32))
+	                  : 31 - (uint32_t)__builtin_clz((uint32_t)mask);
+#endif
 }
 
 /* GCC calls __popcountdi2 where it may not use vector registers; this does not. */

@@ -15,10 +15,11 @@
 struct iopgt_cursor {
 	const struct iopgt_table *table;
 	struct iopgt_range range;
-	uint64_t iova;                /* where it is; inside the entry's range */
-	uint64_t budget;              /* entries that may be stepped over; 0: no bound */
-	uint64_t looked_at;           /* entries stepped over or gone down through */
-	struct iopgt_range unsettled; /* of the last table gone into that was; none: first > last */
+	uint64_t iova;      /* where it is; inside the entry's range */
+	uint64_t budget;    /* entries that may be stepped over; 0: no bound */
+	uint64_t looked_at; /* entries stepped over or gone down through */
+	struct iopgt_range
+		unsettled; /* of the outermost such table gone into; none: first > last */
 	int level;
 	live_descriptor *path[IOPGT_MAX_LEVELS]; /* tables, [level + 1] */
 };
@@ -30,16 +31,18 @@ enum cursor_move {
 };
 
 static inline void cursor_start(struct iopgt_cursor *c, const struct iopgt_table *table,
-                                struct iopgt_range range, uint64_t budget)
+                                struct iopgt_range range, struct iopgt_op *op)
 {
 	c->table = table;
 	c->range = range;
 	c->iova = range.first;
-	c->budget = budget;
+	c->budget = op ? op->budget : 0;
 	c->looked_at = 0;
 	c->unsettled = (struct iopgt_range){1, 0};
 	c->level = table->geometry.start_level;
 	c->path[c->level + 1] = table->root;
+	if (op)
+		op->resumed_from = 0;
 }
 
 /* The table that the cursor stands in. */
@@ -102,6 +105,12 @@ static inline uint32_t cursor_run(const struct iopgt_cursor *c)
 	return run;
 }
 
+/* Whether the block that once covered the cursor's entry may still be cached. */
+static inline bool cursor_is_unsettled(const struct iopgt_cursor *c)
+{
+	return c->iova >= c->unsettled.first && c->iova <= c->unsettled.last;
+}
+
 /* Goes into the table that `descriptor`, the entry's value, links. */
 static inline int cursor_down(struct iopgt_cursor *c, uint64_t descriptor)
 {
@@ -110,8 +119,11 @@ static inline int cursor_down(struct iopgt_cursor *c, uint64_t descriptor)
 
 	if (!entries)
 		return IOPGT_BAD_TABLE;
-	if (descriptor & c->table->format.unsettled)
+	if ((descriptor & c->table->format.unsettled) && !cursor_is_unsettled(c))
 		c->unsettled = (struct iopgt_range){cursor_first(c), cursor_last(c)};
+	/* Whoever linked it may not have let a non-coherent walker see that yet. */
+	if (!(descriptor & c->table->format.cleaned))
+		table_clean(c->table, cursor_entry(c), 1);
 	c->looked_at++;
 	c->level++;
 	c->path[c->level + 1] = entries;
@@ -148,12 +160,6 @@ static inline bool cursor_next(struct iopgt_cursor *c, uint32_t count)
 	return move == CURSOR_MORE;
 }
 
-/* Whether the block that once covered the cursor's entry may still be cached. */
-static inline bool cursor_is_unsettled(const struct iopgt_cursor *c)
-{
-	return c->iova >= c->unsettled.first && c->iova <= c->unsettled.last;
-}
-
 /* To be asked after a step: whether the call has to end here. */
 static inline bool cursor_spent(const struct iopgt_cursor *c)
 {
@@ -165,6 +171,32 @@ static inline int cursor_again(const struct iopgt_cursor *c, struct iopgt_op *op
 {
 	op->next = c->iova;
 	return IOPGT_AGAIN;
+}
+
+/*
+ * Verbs that also take what the calls of a sequence cover together, so that work
+ * in pieces ends as one call would. Kept in op->resumed_from, in the low bits.
+ */
+enum cursor_sequence {
+	CURSOR_UNMAP = 1,
+	CURSOR_MERGE = 2,
+	CURSOR_TRIM = 3,
+};
+
+/* Where the sequence began that a call of this verb from `first` on continues. */
+static inline uint64_t cursor_resumed_from(const struct iopgt_op *op, enum cursor_sequence verb,
+                                           uint64_t first)
+{
+	bool continues = (op->resumed_from & 3) == (uint64_t)verb && op->next == first;
+
+	return continues ? op->resumed_from & ~UINT64_C(3) : first;
+}
+
+static inline int cursor_again_from(const struct iopgt_cursor *c, struct iopgt_op *op,
+                                    enum cursor_sequence verb, uint64_t begin)
+{
+	op->resumed_from = begin | (uint64_t)verb;
+	return cursor_again(c, op);
 }
 
 #endif

@@ -2,14 +2,16 @@
 /*
  * An unlinked table waits in a list that is kept in its own first two
  * descriptors, with low bits zero, so that they are invalid in every format:
- * word 0 holds the next table's physical address, word 1 the first address of
- * the table's range and, in bit 2, whether its dirty bits are to be harvested.
+ * word 0 holds the link to the next table, which is 0 or a physical address with
+ * bit 2 set, word 1 the first address of the table's range and, in bit 2, whether
+ * its dirty bits are to be harvested.
  * Both are exchanged, so that what a walker marked there is not lost.
  */
 #include "core/gather.h"
 
 #include "core/scan.h"
 
+#define NODE_LINK    (UINT64_C(1) << 2)
 #define NODE_HARVEST (UINT64_C(1) << 2)
 
 /* Hands the joined range over; the whole table takes its place if that fails. */
@@ -167,7 +169,7 @@ void iopgt_gather_table(struct iopgt_table *table, struct iopgt_op *op,
 	                         unlinked->iova | (unlinked->harvest ? NODE_HARVEST : 0));
 	if (unlinked->harvest)
 		harvest_taken(op, unlinked, taken);
-	g->free_list = unlinked->phys;
+	g->free_list = unlinked->phys | NODE_LINK;
 	table_count(&table->tables, (uint32_t)-1);
 }
 
@@ -177,7 +179,7 @@ static int free_tables(struct iopgt_op *op)
 	struct iopgt_gather *g = &op->gather;
 
 	while (g->free_list) {
-		uint64_t phys = g->free_list;
+		uint64_t phys = g->free_list & ~NODE_LINK;
 		live_descriptor *entries = table_virt(g->table, phys);
 		uint64_t node;
 

@@ -151,7 +151,7 @@ static void visit_old(struct merge_batch *b, struct merge_slot *slot, enum old_v
 {
 	struct iopgt_cursor c;
 
-	cursor_start(&c, b->table, slot_range(b, slot), 0);
+	cursor_start(&c, b->table, slot_range(b, slot), NULL);
 	c.level = slot->level + 1;
 	c.path[c.level + 1] = slot->child;
 	while (c.level > slot->level) {
@@ -188,7 +188,8 @@ static void put_back(struct merge_batch *b)
 {
 	for (uint32_t i = 0; i < b->count; i++) {
 		struct merge_slot *slot = &b->slots[i];
-		uint64_t block = live_exchange(slot->entry, slot->old);
+		/* Until the op's next wait a walker may have the block cached. */
+		uint64_t block = live_exchange(slot->entry, slot->old | format_of(b)->unsettled);
 
 		table_clean(b->table, slot->entry, 1);
 		if (format_is_leaf(format_of(b), slot->level, block) &&

@@ -79,18 +79,23 @@ static uint64_t select_pages(const struct scan_state *s, uint64_t iova, uint64_t
 	return selected;
 }
 
-/* A tracked leaf becomes clean; a read-only one loses the note that it was written. */
-static void clean_leaf(const struct iopgt_table *table, live_descriptor *entry)
+/*
+ * A tracked leaf becomes clean; another loses the note that it was written. By
+ * compare-and-swap, since an unmap beside it may have taken the entry away.
+ */
+static void clean_leaf(const struct iopgt_table *table, live_descriptor *entry, int level)
 {
 	const struct iopgt_format *f = &table->format;
-	uint64_t bits = format_dirty_bits(f);
+	uint64_t old = live_load(entry);
+	uint64_t clean;
 
-	if (!format_is_tracked(f, live_load(entry)))
-		live_clear(entry, f->kept_dirty);
-	else if (f->state_clean & bits)
-		live_set(entry, bits);
-	else
-		live_clear(entry, bits);
+	do {
+		if (!format_is_leaf(f, level, old) || !format_is_dirty(f, old))
+			return;
+		clean = old & ~f->kept_dirty;
+		if (format_is_tracked(f, old))
+			clean = format_with_state(f, clean, f->state_clean);
+	} while (!live_replace(entry, &old, clean));
 }
 
 /* What was cleaned is owed its invalidation, and the block before it if that is still owed. */
@@ -114,7 +119,7 @@ static void clean_pages(struct scan_state *s, live_descriptor *entries, uint64_t
 	range.last = iova + ((uint64_t)(bits_highest(mask) + 1) << shift) - 1;
 	s->op->stats.cleaned += bits_count(mask);
 	while (mask) {
-		clean_leaf(s->table, &entries[bits_lowest(mask)]);
+		clean_leaf(s->table, &entries[bits_lowest(mask)], s->c.level);
 		mask &= mask - 1;
 	}
 	owe(s, range);
@@ -286,7 +291,7 @@ static int split_block(struct scan_state *s, uint64_t d, bool clean, bool *taken
 
 static void clean_block(struct scan_state *s)
 {
-	clean_leaf(s->table, cursor_entry(&s->c));
+	clean_leaf(s->table, cursor_entry(&s->c), s->c.level);
 	s->op->stats.cleaned++;
 	owe(s, (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
 }
@@ -346,7 +351,7 @@ static int settle_table(struct scan_state *s, uint64_t d)
 	                       (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
 	err = iopgt_gather_flush(s->op);
 	if (!err)
-		live_clear(entry, s->table->format.unsettled);
+		live_replace(entry, &d, d & ~s->table->format.unsettled);
 	return err;
 }
 
@@ -421,7 +426,7 @@ int iopgt_scan_run(struct iopgt_scan *scan)
 		err = iopgt_gather_sync(scan->table, scan->op);
 	if (err)
 		return err;
-	cursor_start(&s.c, scan->table, scan->range, scan->op->budget);
+	cursor_start(&s.c, scan->table, scan->range, scan->op);
 	split_batch_start(&batch, scan->table, scan->op);
 	err = scan_loop(&s);
 	flushed = iopgt_split_batch_flush(&batch);

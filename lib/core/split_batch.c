@@ -33,14 +33,17 @@ static struct iopgt_range slot_range(const struct split_batch *b, const struct s
 	                            geometry_last(&b->table->geometry, slot->level, slot->iova)};
 }
 
-/* The entry that links the slot's table. A private one has no old block to fear. */
+/*
+ * The entry that links the slot's table. A private one has no old block to fear,
+ * and is cleaned with the table that it is in.
+ */
 static uint64_t slot_link(const struct split_batch *b, const struct split_slot *slot)
 {
 	uint64_t d = format_make_table(format_of(b), slot->table.phys);
 
-	if (b->table->non_coherent)
-		d |= format_of(b)->cleaned;
-	return slot->is_private ? d : d | format_of(b)->unsettled;
+	if (!slot->is_private)
+		return d | format_of(b)->unsettled;
+	return b->table->non_coherent ? d | format_of(b)->cleaned : d;
 }
 
 /* Fills the slot's table with the leaves that its block stands for. */
@@ -231,18 +234,25 @@ static void mark_done(struct split_batch *b, uint32_t first)
 		b->op->stats.split++;
 	}
 	table_count(&b->table->tables, end - first);
-	table_clean(b->table, b->slots[first].entry, 1);
+	if (b->table->non_coherent) {
+		table_clean(b->table, b->slots[first].entry, 1);
+		live_set(b->slots[first].entry, format_of(b)->cleaned);
+	}
 }
 
-/* The blocks are invalidated: pages may be cleaned by themselves from here on. */
+/*
+ * The blocks are invalidated: pages may be cleaned by themselves from here on.
+ * Walkers ignore the mark.
+ */
 static void settle(struct split_batch *b)
 {
 	for (uint32_t i = 0; i < b->count; i++) {
 		struct split_slot *slot = &b->slots[i];
+		uint64_t d = live_load(slot->entry);
 
-		if (slot->done && !slot->is_private) {
-			live_clear(slot->entry, format_of(b)->unsettled);
-			table_clean(b->table, slot->entry, 1);
+		while (slot->done && !slot->is_private && (d & format_of(b)->unsettled) &&
+		       format_is_table(format_of(b), slot->level, d) &&
+		       !live_replace(slot->entry, &d, d & ~format_of(b)->unsettled)) {
 		}
 	}
 }
@@ -296,21 +306,23 @@ static int replace_broken(struct split_batch *b)
 			busy = IOPGT_BUSY;
 	}
 	err = wait_for_blocks(b);
+	for (uint32_t i = 0; i < b->count && !err; i = subtree_end(b, i)) {
+		if (b->slots[i].done)
+			refill(b, i, b->slots[i].block);
+	}
+	make_visible(b);
 	for (uint32_t i = 0; i < b->count; i = subtree_end(b, i)) {
 		struct split_slot *slot = &b->slots[i];
 
 		if (!slot->done)
 			continue;
 		slot->done = false;
-		if (err) {
-			live_store(slot->entry, slot->block);
+		live_exchange(slot->entry,
+		              err ? slot->block : slot_link(b, slot) & ~format_of(b)->unsettled);
+		if (err)
 			table_clean(b->table, slot->entry, 1);
-			continue;
-		}
-		refill(b, i, slot->block);
-		make_visible(b);
-		live_exchange(slot->entry, slot_link(b, slot) & ~format_of(b)->unsettled);
-		mark_done(b, i);
+		else
+			mark_done(b, i);
 	}
 	drop_unlinked(b);
 	return err ? err : busy;

@@ -40,6 +40,19 @@ int iopgt_check_call(const struct iopgt_table *table, uint64_t iova, uint64_t si
 	return err ? err : iopgt_check_range(table, iova, size, range);
 }
 
+/* Whether walkers and this library can reach what alloc_table gave. */
+static bool is_reachable(const struct iopgt_table *table, const void *memory, uint64_t phys,
+                         uint32_t bytes)
+{
+	const struct iopgt_hal *hal = table->hal;
+
+	if (phys & (bytes - 1) || phys > geometry_output_last(&table->geometry) ||
+	    (uintptr_t)memory % sizeof(live_descriptor))
+		return false;
+	return !(hal->flags & IOPGT_HAL_LINEAR) ||
+	       (uintptr_t)memory == (uintptr_t)phys + hal->linear_offset;
+}
+
 int iopgt_table_alloc(struct iopgt_table *table, uint32_t alloc_flags, struct iopgt_new_table *made)
 {
 	const struct iopgt_hal *hal = table->hal;
@@ -48,7 +61,7 @@ int iopgt_table_alloc(struct iopgt_table *table, uint32_t alloc_flags, struct io
 
 	if (!memory)
 		return IOPGT_NO_MEMORY;
-	if (made->phys & (bytes - 1) || made->phys > geometry_output_last(&table->geometry)) {
+	if (!is_reachable(table, memory, made->phys, bytes)) {
 		hal->free_table(table->context, memory, made->phys, bytes);
 		return IOPGT_BAD_TABLE_MEMORY;
 	}
@@ -90,8 +103,7 @@ int iopgt_table_init(struct iopgt_table *table, const struct iopgt_hal *hal, voi
 	table->root = hal->alloc_table(context, bytes, IOPGT_ALLOC_ZERO, &table->root_phys);
 	if (!table->root)
 		return IOPGT_NO_MEMORY;
-	if (table->root_phys & (bytes - 1) ||
-	    table->root_phys > geometry_output_last(&table->geometry)) {
+	if (!is_reachable(table, table->root, table->root_phys, bytes)) {
 		hal->free_table(context, table->root, table->root_phys, bytes);
 		return IOPGT_BAD_TABLE_MEMORY;
 	}
@@ -154,7 +166,8 @@ int iopgt_fini(struct iopgt_table *table)
 
 	if (!table)
 		return IOPGT_BAD_ARGUMENT;
-	cursor_start(&c, table, (struct iopgt_range){0, geometry_input_last(&table->geometry)}, 0);
+	cursor_start(&c, table, (struct iopgt_range){0, geometry_input_last(&table->geometry)},
+	             NULL);
 	for (;;) {
 		uint64_t d = live_load_table(cursor_entry(&c));
 		enum cursor_move move;

@@ -88,7 +88,8 @@ int iopgt_check(const struct iopgt_table *table, struct iopgt_finding *finding)
 
 	if (!table || !finding)
 		return IOPGT_BAD_ARGUMENT;
-	cursor_start(&c, table, (struct iopgt_range){0, geometry_input_last(&table->geometry)}, 0);
+	cursor_start(&c, table, (struct iopgt_range){0, geometry_input_last(&table->geometry)},
+	             NULL);
 	while (more) {
 		uint64_t d = live_load_table(cursor_entry(&c));
 		int level = c.level;

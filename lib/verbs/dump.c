@@ -174,7 +174,7 @@ int iopgt_dump(const struct iopgt_table *table, uint64_t iova, uint64_t size,
 		return err;
 	if (!writer || !writer->line)
 		return IOPGT_BAD_ARGUMENT;
-	cursor_start(&s.c, table, range, op->budget);
+	cursor_start(&s.c, table, range, op);
 	err = dump_loop(&s, op);
 	give_run(&s);
 	op->stats.looked_at += s.c.looked_at;

@@ -6,10 +6,10 @@ struct map_state {
 	struct iopgt_table *table;
 	struct iopgt_op *op;
 	struct iopgt_cursor c;
-	uint64_t offset; /* phys - iova, modulo 2^64 */
-	uint64_t bits;   /* of every leaf: all but kind and address */
-	uint32_t steps;  /* entries done; 0: the cursor moved down, or is to look again */
-	bool trimmed;    /* empty tables in the rest of the range are gone */
+	uint64_t offset;     /* phys - iova, modulo 2^64 */
+	uint64_t bits;       /* of every leaf: all but kind and address */
+	uint32_t steps;      /* entries done; 0: the cursor moved down, or is to look again */
+	uint64_t trimmed_to; /* empty tables before this address are gone */
 };
 
 static int check_mapping(const struct iopgt_table *table, const struct iopgt_mapping *m)
@@ -70,10 +70,10 @@ static int taken_by(struct map_state *s, uint64_t d)
 
 	if (d == s->table->format.broken)
 		return IOPGT_BUSY;
-	if (!format_is_table(&s->table->format, s->c.level, d) || s->trimmed)
+	if (!format_is_table(&s->table->format, s->c.level, d) || s->c.iova < s->trimmed_to)
 		return IOPGT_EXISTS;
 	/* Tables that earlier calls left empty: out, all at once, before their place is used. */
-	s->trimmed = true;
+	s->trimmed_to = end;
 	s->op->budget = 0;
 	err = iopgt_trim(s->table, s->c.iova, end - s->c.iova, s->op);
 	s->op->budget = budget;
@@ -154,22 +154,16 @@ static int add_table(struct map_state *s, uint64_t seen)
 static int map_entry(struct map_state *s)
 {
 	const struct iopgt_format *f = &s->table->format;
-	live_descriptor *entry;
 	uint64_t d;
 
 	s->steps = 0;
 	if (leaf_fits(s, s->c.level, s->c.iova))
 		return map_leaves(s);
-	entry = cursor_entry(&s->c);
-	d = live_load_table(entry);
+	d = live_load_table(cursor_entry(&s->c));
 	if (d == f->broken)
 		return IOPGT_BUSY;
-	if (format_is_table(f, s->c.level, d)) {
-		/* Whoever linked it may not have cleaned its entry yet. */
-		if (!(d & f->cleaned))
-			table_clean(s->table, entry, 1);
+	if (format_is_table(f, s->c.level, d))
 		return cursor_down(&s->c, d);
-	}
 	return format_is_present(f, d) ? IOPGT_EXISTS : add_table(s, d);
 }
 
@@ -226,8 +220,7 @@ int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *m, struct i
 	if (err)
 		return err;
 	s.offset = m->phys - m->iova;
-	op->resumed_from = 0;
-	cursor_start(&s.c, table, range, op->budget);
+	cursor_start(&s.c, table, range, op);
 	err = map_loop(&s);
 	op->stats.looked_at += s.c.looked_at;
 	if (err && err != IOPGT_AGAIN) {

@@ -83,8 +83,7 @@ static int merge_loop(struct merge_state *s)
 		if (move == CURSOR_END)
 			return IOPGT_OK;
 		if (cursor_spent(&s->c)) {
-			s->op->resumed_from = s->begin | 1;
-			return cursor_again(&s->c, s->op);
+			return cursor_again_from(&s->c, s->op, CURSOR_MERGE, s->begin);
 		}
 	}
 }
@@ -94,12 +93,10 @@ int iopgt_merge_range(struct iopgt_table *table, struct iopgt_range range, uint3
 {
 	struct merge_batch batch;
 	struct merge_state s = {.table = table, .op = op, .batch = &batch, .flags = flags};
-	uint64_t from = op->resumed_from;
 	int err, flushed;
 
-	s.begin = (from & 1) && op->next == range.first ? from & ~UINT64_C(1) : range.first;
-	op->resumed_from = 0;
-	cursor_start(&s.c, table, range, op->budget);
+	s.begin = cursor_resumed_from(op, CURSOR_MERGE, range.first);
+	cursor_start(&s.c, table, range, op);
 	merge_batch_start(&batch, table, op, (flags & MERGE_FORCE_DIRTY) != 0);
 	err = merge_loop(&s);
 	flushed = iopgt_merge_batch_flush(&batch);

@@ -133,7 +133,7 @@ int iopgt_protect(struct iopgt_table *table, uint64_t iova, uint64_t size, uint3
 	err = table->format.leaf_bits(&table->format, prot, IOPGT_WRITE_BACK, &s.bits);
 	if (err)
 		return err;
-	cursor_start(&s.c, table, range, op->budget);
+	cursor_start(&s.c, table, range, op);
 	while (!err) {
 		uint32_t steps;
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/unlink.h"
 
-/* Unlinks it if it may and can be. */
+/* Unlinks the table that the cursor came up from, if the sequence covers it and it is empty. */
 static void leave_table(struct iopgt_table *table, struct iopgt_op *op,
-                        const struct iopgt_cursor *c)
+                        const struct iopgt_cursor *c, uint64_t begin)
 {
-	if (cursor_covers(c) && unlink_child_is_empty(c))
+	if (cursor_first(c) >= begin && cursor_last(c) <= c->range.last && unlink_child_is_empty(c))
 		unlink_child(table, op, c, false);
 }
 
@@ -26,11 +26,13 @@ int iopgt_trim(struct iopgt_table *table, uint64_t iova, uint64_t size, struct i
 {
 	struct iopgt_range range;
 	struct iopgt_cursor c;
+	uint64_t begin;
 	int err = iopgt_check_call(table, iova, size, op, &range);
 
 	if (err)
 		return err;
-	cursor_start(&c, table, range, op->budget);
+	begin = cursor_resumed_from(op, CURSOR_TRIM, range.first);
+	cursor_start(&c, table, range, op);
 	while (!err) {
 		enum cursor_move move;
 		uint32_t steps;
@@ -40,13 +42,13 @@ int iopgt_trim(struct iopgt_table *table, uint64_t iova, uint64_t size, struct i
 			continue;
 		move = cursor_step(&c, steps);
 		while (move == CURSOR_UP) {
-			leave_table(table, op, &c);
+			leave_table(table, op, &c, begin);
 			move = cursor_step(&c, 1);
 		}
 		if (move == CURSOR_END)
 			break;
 		if (cursor_spent(&c))
-			err = cursor_again(&c, op);
+			err = cursor_again_from(&c, op, CURSOR_TRIM, begin);
 	}
 	op->stats.looked_at += c.looked_at;
 	return err;

@@ -84,8 +84,11 @@ static int unmap_block(struct unmap_state *s, uint64_t d, uint32_t *steps)
 	struct iopgt_range range = {cursor_first(&s->c), cursor_last(&s->c)};
 
 	if (!cursor_covers(&s->c)) {
+		int err = iopgt_split_one(s->table, &s->c, d, s->op);
+
 		*steps = 0;
-		return iopgt_split_one(s->table, &s->c, d, s->op);
+		/* Its wait completed what the op owed, and with it the harvest. */
+		return err || !s->bitmap ? err : iopgt_gather_harvest(s->table, s->op, s->bitmap);
 	}
 	remove_leaf(s, cursor_entry(&s->c), range);
 	table_clean(s->table, cursor_entry(&s->c), 1);
@@ -97,19 +100,15 @@ static int unmap_block(struct unmap_state *s, uint64_t d, uint32_t *steps)
 static int unmap_entry(struct unmap_state *s, uint32_t *steps)
 {
 	const struct iopgt_format *f = &s->table->format;
-	live_descriptor *entry = cursor_entry(&s->c);
 	uint64_t d;
 
 	if (s->c.level == IOPGT_LAST_LEVEL) {
 		*steps = unmap_pages(s);
 		return IOPGT_OK;
 	}
-	d = live_load_table(entry);
+	d = live_load_table(cursor_entry(&s->c));
 	if (format_is_table(f, s->c.level, d)) {
 		*steps = 0;
-		/* Another call's split whose entry it may not have cleaned yet. */
-		if (d & f->unsettled)
-			table_clean(s->table, entry, 1);
 		return cursor_down(&s->c, d);
 	}
 	*steps = 1;
@@ -154,20 +153,17 @@ static int unmap_loop(struct unmap_state *s)
 		if (move == CURSOR_END)
 			return IOPGT_OK;
 		if (cursor_spent(&s->c)) {
-			s->op->resumed_from = s->begin | 1;
-			return cursor_again(&s->c, s->op);
+			return cursor_again_from(&s->c, s->op, CURSOR_UNMAP, s->begin);
 		}
 	}
 }
 
 static int unmap_range(struct unmap_state *s, struct iopgt_range range)
 {
-	uint64_t from = s->op->resumed_from;
 	int err;
 
-	s->begin = (from & 1) && s->op->next == range.first ? from & ~UINT64_C(1) : range.first;
-	s->op->resumed_from = 0;
-	cursor_start(&s->c, s->table, range, s->op->budget);
+	s->begin = cursor_resumed_from(s->op, CURSOR_UNMAP, range.first);
+	cursor_start(&s->c, s->table, range, s->op);
 	err = unmap_loop(s);
 	s->op->stats.looked_at += s->c.looked_at;
 	return err;

@@ -88,7 +88,7 @@ int iopgt_for_each_mapping(const struct iopgt_table *table, uint64_t iova, uint6
 		return err;
 	if (!visitor || !visitor->visit)
 		return IOPGT_BAD_ARGUMENT;
-	cursor_start(&s.c, table, range, op->budget);
+	cursor_start(&s.c, table, range, op);
 	err = visit_loop(&s, op);
 	op->stats.looked_at += s.c.looked_at;
 	stop = give_run(&s);
