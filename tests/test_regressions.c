@@ -126,7 +126,7 @@ static void cleaning_covers_the_block_of_a_failed_merge(struct fixture *f)
 /* --- Cleaning beside unmap --- */
 
 #define RACE_PAGES  64
-#define RACE_ROUNDS 3000
+#define RACE_ROUNDS 20000
 
 struct race {
 	struct fixture *f;
@@ -164,6 +164,9 @@ static void cleaning_never_writes_into_an_entry_that_was_unmapped(struct fixture
 		struct walker_leaf leaf;
 
 		expect(IOPGT_OK, iopgt_map(f->table, &m, &op));
+		/* Meets the reader at another place of its pass each time. */
+		for (volatile unsigned i = 0; i < round % 64 * 20; i++) {
+		}
 		expect(IOPGT_OK, iopgt_unmap(f->table, AT(f), RACE_PAGES << 12, &op));
 		expect(IOPGT_OK, iopgt_op_finish(&op));
 		for (uint64_t i = 0; i < RACE_PAGES; i++) {
