@@ -124,6 +124,7 @@ static inline int cursor_down(struct iopgt_cursor *c, uint64_t descriptor)
 	/* Whoever linked it may not have let a non-coherent walker see that yet. */
 	if (!(descriptor & c->table->format.cleaned))
 		table_clean(c->table, cursor_entry(c), 1);
+	IOPGT_ASSERT(c->level < IOPGT_LAST_LEVEL);
 	c->looked_at++;
 	c->level++;
 	c->path[c->level + 1] = entries;
@@ -138,6 +139,7 @@ static inline enum cursor_move cursor_step(struct iopgt_cursor *c, uint32_t coun
 	uint64_t end = ((c->iova >> shift) + count) << shift;
 	bool at_end = end - 1 >= c->range.last;
 
+	IOPGT_ASSERT(count && c->iova <= c->range.last);
 	c->looked_at += count;
 	if (!at_end && (geometry_index(g, c->level, end) || c->level == g->start_level)) {
 		c->iova = end;

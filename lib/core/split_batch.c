@@ -122,6 +122,7 @@ int iopgt_split_batch_add(struct split_batch *b, struct iopgt_cursor *c, uint64_
 	struct split_slot *slot = &b->slots[b->count];
 	int err;
 
+	IOPGT_ASSERT(!split_batch_full(b) && c->level < IOPGT_LAST_LEVEL);
 	if (b->op->flags & IOPGT_OP_NO_SPLIT)
 		return IOPGT_WOULD_SPLIT;
 	if (b->table->bbm_level == 0 && !b->table->faults_retried &&

@@ -10,6 +10,7 @@
 
 #include <iopgt/table.h>
 
+#include "format/assert.h"
 #include "format/format.h"
 
 /* Fills *geometry; an error names the field of the configuration that is wrong. */
@@ -18,6 +19,7 @@ int iopgt_geometry_init(struct iopgt_geometry *geometry, const struct iopgt_conf
 /* log2 of what one entry of a table at `level` covers. */
 static inline unsigned geometry_shift(const struct iopgt_geometry *g, int level)
 {
+	IOPGT_ASSERT(level <= IOPGT_LAST_LEVEL);
 	return g->granule_shift + (unsigned)(IOPGT_LAST_LEVEL - level) * g->level_bits;
 }
 
