@@ -107,22 +107,27 @@ static void owe(struct scan_state *s, struct iopgt_range range)
 		iopgt_gather_leaves(s->table, s->op, range, s->c.level);
 }
 
+/* The pages in `mask`, the first of which is at iova, are owed their invalidation. */
+static void owe_pages(struct scan_state *s, uint64_t iova, uint64_t mask)
+{
+	unsigned shift = s->table->geometry.granule_shift;
+
+	while (mask) {
+		uint32_t first, count;
+
+		bits_take_run(&mask, &first, &count);
+		owe(s, (struct iopgt_range){iova + ((uint64_t)first << shift),
+		                            iova + ((uint64_t)(first + count) << shift) - 1});
+	}
+}
+
 static void clean_pages(struct scan_state *s, live_descriptor *entries, uint64_t iova,
                         uint64_t mask)
 {
-	unsigned shift = s->table->geometry.granule_shift;
-	struct iopgt_range range;
-
-	if (!mask)
-		return;
-	range.first = iova + ((uint64_t)bits_lowest(mask) << shift);
-	range.last = iova + ((uint64_t)(bits_highest(mask) + 1) << shift) - 1;
 	s->op->stats.cleaned += bits_count(mask);
-	while (mask) {
-		clean_leaf(s->table, &entries[bits_lowest(mask)], s->c.level);
-		mask &= mask - 1;
-	}
-	owe(s, range);
+	for (uint64_t left = mask; left; left &= left - 1)
+		clean_leaf(s->table, &entries[bits_lowest(left)], IOPGT_LAST_LEVEL);
+	owe_pages(s, iova, mask);
 }
 
 static void dirty_leaf(const struct iopgt_table *table, live_descriptor *entry)
