@@ -175,9 +175,10 @@ int iopgt_fini(struct iopgt_table *table);
  * (stage 1 cannot express write-only; NO_TRACK and CLEAN exclude each other);
  * IOPGT_BAD_MEMORY_TYPE; IOPGT_BAD_OUTPUT: phys leaves the output space; the
  * common ones above; an error of the HAL from invalidating an empty table.
- * After a failure no mapping of this call remains, empty tables may; an earlier
- * part that returned IOPGT_AGAIN stays. What a failed call had already made
- * valid is owed an invalidation in op.
+ * After a failure no mapping of this call remains (but, with IOPGT_BAD_TABLE, of
+ * what cannot be reached), empty tables may; an earlier part that returned
+ * IOPGT_AGAIN stays. What a failed call had already made valid is owed an
+ * invalidation in op.
  */
 int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *mapping, struct iopgt_op *op);
 

@@ -184,19 +184,21 @@ static int map_loop(struct map_state *s)
 }
 
 /* Takes back what this call mapped, which is all before the cursor. */
-static void roll_back(struct map_state *s)
+static int roll_back(struct map_state *s)
 {
 	struct iopgt_op *op = s->op;
 	struct iopgt_stats stats = op->stats;
 	uint64_t budget = op->budget;
+	int err;
 
 	if (s->c.iova == s->c.range.first)
-		return;
+		return IOPGT_OK;
 	op->budget = 0;
-	(void)iopgt_unmap(s->table, s->c.range.first, s->c.iova - s->c.range.first, op);
+	err = iopgt_unmap(s->table, s->c.range.first, s->c.iova - s->c.range.first, op);
 	op->budget = budget;
 	op->stats.unmapped = stats.unmapped;
 	op->stats.holes = stats.holes;
+	return err;
 }
 
 int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *m, struct iopgt_op *op)
@@ -224,8 +226,9 @@ int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *m, struct i
 	err = map_loop(&s);
 	op->stats.looked_at += s.c.looked_at;
 	if (err && err != IOPGT_AGAIN) {
-		roll_back(&s);
-		return err;
+		int left = roll_back(&s);
+
+		return left ? left : err;
 	}
 	op->stats.mapped +=
 		((err ? op->next : range.last + 1) - range.first) >> table->geometry.granule_shift;
