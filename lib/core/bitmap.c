@@ -48,3 +48,34 @@ bool iopgt_bitmap_given(const struct iopgt_bitmap *bitmap, uint64_t first, uint6
 	}
 	return true;
 }
+
+void iopgt_bitmap_mark_pages(const struct iopgt_bitmap *bitmap, uint64_t iova, unsigned shift,
+                             uint64_t mask)
+{
+	if (mask && bitmap->page_shift == shift) {
+		bitmap_or_mask(bitmap, bitmap_bit(bitmap, iova), mask);
+		return;
+	}
+	while (mask) {
+		uint32_t first, count;
+
+		bits_take_run(&mask, &first, &count);
+		iopgt_bitmap_mark(bitmap, iova + ((uint64_t)first << shift),
+		                  iova + ((uint64_t)(first + count) << shift) - 1);
+	}
+}
+
+uint64_t iopgt_bitmap_given_pages(const struct iopgt_bitmap *bitmap, uint64_t iova, unsigned shift,
+                                  uint64_t mask)
+{
+	uint64_t given = 0;
+
+	for (; mask; mask &= mask - 1) {
+		uint32_t i = bits_lowest(mask);
+		uint64_t first = iova + ((uint64_t)i << shift);
+
+		if (iopgt_bitmap_given(bitmap, first, first + (UINT64_C(1) << shift) - 1))
+			given |= UINT64_C(1) << i;
+	}
+	return given;
+}

@@ -18,6 +18,15 @@ void iopgt_bitmap_mark(const struct iopgt_bitmap *bitmap, uint64_t first, uint64
 /* Whether the bits of all pages that overlap [first, last] are set. */
 bool iopgt_bitmap_given(const struct iopgt_bitmap *bitmap, uint64_t first, uint64_t last);
 
+/*
+ * The same for up to 64 pages of 2^shift bytes, the first of them at iova: marks
+ * those in `mask`; gives those in `mask` whose bits are all set.
+ */
+void iopgt_bitmap_mark_pages(const struct iopgt_bitmap *bitmap, uint64_t iova, unsigned shift,
+                             uint64_t mask);
+uint64_t iopgt_bitmap_given_pages(const struct iopgt_bitmap *bitmap, uint64_t iova, unsigned shift,
+                                  uint64_t mask);
+
 /* The bit for an address. */
 static inline uint64_t bitmap_bit(const struct iopgt_bitmap *bitmap, uint64_t iova)
 {

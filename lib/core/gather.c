@@ -123,7 +123,15 @@ int iopgt_gather_harvest(struct iopgt_table *table, struct iopgt_op *op,
 	return IOPGT_OK;
 }
 
-/* Marks what is dirty among `count` entries of an unlinked last-level table. */
+/* Marks pages of a table at iova in the op's bitmap. */
+static void mark(struct iopgt_op *op, uint64_t iova, uint64_t mask)
+{
+	op->stats.dirty += bits_count(mask);
+	iopgt_bitmap_mark_pages(&op->gather.harvest, iova, op->gather.table->geometry.granule_shift,
+	                        mask);
+}
+
+/* Marks what is dirty in an unlinked last-level table. */
 static void harvest(struct iopgt_op *op, live_descriptor *entries, uint64_t iova)
 {
 	const struct iopgt_table *table = op->gather.table;
@@ -135,8 +143,7 @@ static void harvest(struct iopgt_op *op, live_descriptor *entries, uint64_t iova
 		/* The list's own words were counted when they were exchanged. */
 		if (i == 0)
 			mask &= ~UINT64_C(3);
-		iopgt_scan_mark(table, op, &op->gather.harvest,
-		                iova + ((uint64_t)i << table->geometry.granule_shift), mask);
+		mark(op, iova + ((uint64_t)i << table->geometry.granule_shift), mask);
 	}
 }
 
@@ -151,7 +158,7 @@ static void harvest_taken(struct iopgt_op *op, const struct iopgt_unlinked *unli
 		if (format_is_leaf(f, unlinked->level, taken[i]) && format_is_dirty(f, taken[i]))
 			mask |= UINT64_C(1) << i;
 	}
-	iopgt_scan_mark(op->gather.table, op, &op->gather.harvest, unlinked->iova, mask);
+	mark(op, unlinked->iova, mask);
 }
 
 void iopgt_gather_table(struct iopgt_table *table, struct iopgt_op *op,

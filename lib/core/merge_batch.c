@@ -17,6 +17,7 @@
 #include "core/merge_batch.h"
 
 #include "core/gather.h"
+#include "core/marks.h"
 
 static const struct iopgt_format *format_of(const struct merge_batch *b)
 {
@@ -129,15 +130,12 @@ static void visit_old_leaf(struct merge_batch *b, struct merge_slot *slot, live_
                            enum old_visit visit)
 {
 	const struct iopgt_format *f = format_of(b);
-	uint64_t bits = format_dirty_bits(f);
 	uint64_t d = live_load(entry);
 
 	if (visit == OLD_COLLECT)
 		slot->block = with_marks_of(b, slot->block, d);
-	else if (visit == OLD_DIRTY && format_is_clean(f, d) && (f->state_dirty & bits))
-		live_set(entry, bits);
 	else if (visit == OLD_DIRTY && format_is_clean(f, d))
-		live_clear(entry, bits);
+		marks_dirty(f, entry);
 }
 
 static void free_old(struct merge_batch *b, live_descriptor *entries, uint64_t link)
@@ -204,7 +202,6 @@ static void put_back(struct merge_batch *b)
 static void carry(struct merge_batch *b, struct merge_slot *slot)
 {
 	const struct iopgt_format *f = format_of(b);
-	uint64_t bits = format_dirty_bits(f);
 	uint64_t before = slot->block;
 
 	visit_old(b, slot, OLD_COLLECT);
@@ -212,12 +209,8 @@ static void carry(struct merge_batch *b, struct merge_slot *slot)
 		return;
 	if (slot->block & f->accessed)
 		live_set(slot->entry, f->accessed);
-	if (!format_is_tracked(f, slot->block) || !format_is_dirty(f, slot->block))
-		return;
-	if (f->state_dirty & bits)
-		live_set(slot->entry, bits);
-	else
-		live_clear(slot->entry, bits);
+	if (format_is_tracked(f, slot->block) && format_is_dirty(f, slot->block))
+		marks_dirty(f, slot->entry);
 }
 
 /* Level 1: walkers may cache the blocks from here on. */

@@ -2,6 +2,7 @@
 #include "core/scan.h"
 
 #include "core/gather.h"
+#include "core/marks.h"
 
 struct scan_state {
 	struct iopgt_scan *scan;
@@ -11,27 +12,6 @@ struct scan_state {
 	struct split_batch *batch;
 	bool batch_failed; /* in the midst of the range */
 };
-
-void iopgt_scan_mark(const struct iopgt_table *table, struct iopgt_op *op,
-                     const struct iopgt_bitmap *bitmap, uint64_t iova, uint64_t mask)
-{
-	unsigned shift = table->geometry.granule_shift;
-
-	if (!mask)
-		return;
-	op->stats.dirty += bits_count(mask);
-	if (bitmap->page_shift == shift) {
-		bitmap_or_mask(bitmap, bitmap_bit(bitmap, iova), mask);
-		return;
-	}
-	while (mask) {
-		uint32_t first, count;
-
-		bits_take_run(&mask, &first, &count);
-		iopgt_bitmap_mark(bitmap, iova + ((uint64_t)first << shift),
-		                  iova + ((uint64_t)(first + count) << shift) - 1);
-	}
-}
 
 static void give_run(struct iopgt_scan *scan)
 {
@@ -62,42 +42,6 @@ static bool visit_run(struct iopgt_scan *scan, uint64_t first, uint64_t last)
 	return true;
 }
 
-/* Those of the pages in `mask` whose bits are all given. */
-static uint64_t select_pages(const struct scan_state *s, uint64_t iova, uint64_t mask)
-{
-	unsigned shift = s->table->geometry.granule_shift;
-	uint64_t selected = 0;
-
-	while (mask) {
-		uint32_t i = bits_lowest(mask);
-		uint64_t first = iova + ((uint64_t)i << shift);
-
-		mask &= mask - 1;
-		if (iopgt_bitmap_given(s->scan->bitmap, first, first + (UINT64_C(1) << shift) - 1))
-			selected |= UINT64_C(1) << i;
-	}
-	return selected;
-}
-
-/*
- * A tracked leaf becomes clean; another loses the note that it was written. By
- * compare-and-swap, since an unmap beside it may have taken the entry away.
- */
-static void clean_leaf(const struct iopgt_table *table, live_descriptor *entry, int level)
-{
-	const struct iopgt_format *f = &table->format;
-	uint64_t old = live_load(entry);
-	uint64_t clean;
-
-	do {
-		if (!format_is_leaf(f, level, old) || !format_is_dirty(f, old))
-			return;
-		clean = old & ~f->kept_dirty;
-		if (format_is_tracked(f, old))
-			clean = format_with_state(f, clean, f->state_clean);
-	} while (!live_replace(entry, &old, clean));
-}
-
 /* What was cleaned is owed its invalidation, and the block before it if that is still owed. */
 static void owe(struct scan_state *s, struct iopgt_range range)
 {
@@ -126,19 +70,8 @@ static void clean_pages(struct scan_state *s, live_descriptor *entries, uint64_t
 {
 	s->op->stats.cleaned += bits_count(mask);
 	for (uint64_t left = mask; left; left &= left - 1)
-		clean_leaf(s->table, &entries[bits_lowest(left)], IOPGT_LAST_LEVEL);
+		marks_clean(&s->table->format, &entries[bits_lowest(left)], IOPGT_LAST_LEVEL);
 	owe_pages(s, iova, mask);
-}
-
-static void dirty_leaf(const struct iopgt_table *table, live_descriptor *entry)
-{
-	const struct iopgt_format *f = &table->format;
-	uint64_t bits = format_dirty_bits(f);
-
-	if (f->state_dirty & bits)
-		live_set(entry, bits);
-	else
-		live_clear(entry, bits);
 }
 
 /*
@@ -148,7 +81,7 @@ static void dirty_leaf(const struct iopgt_table *table, live_descriptor *entry)
  */
 static void make_dirty(struct scan_state *s, live_descriptor *entry, uint64_t first, uint64_t last)
 {
-	dirty_leaf(s->table, entry);
+	marks_dirty(&s->table->format, entry);
 	if (s->table->software_dirty)
 		owe(s, (struct iopgt_range){first, last});
 }
@@ -191,6 +124,7 @@ static void visit_pages(struct scan_state *s, live_descriptor *entries, uint64_t
 /* Up to 64 pages from the cursor on. */
 static void scan_64(struct scan_state *s, live_descriptor *entries, uint32_t count)
 {
+	unsigned shift = s->table->geometry.granule_shift;
 	uint32_t flags = s->scan->flags;
 	uint64_t mask;
 
@@ -205,10 +139,12 @@ static void scan_64(struct scan_state *s, live_descriptor *entries, uint32_t cou
 		visit_pages(s, entries, mask);
 		return;
 	}
-	if (flags & SCAN_REPORT)
-		iopgt_scan_mark(s->table, s->op, s->scan->bitmap, s->c.iova, mask);
+	if (flags & SCAN_REPORT) {
+		s->op->stats.dirty += bits_count(mask);
+		iopgt_bitmap_mark_pages(s->scan->bitmap, s->c.iova, shift, mask);
+	}
 	if (flags & SCAN_SELECT)
-		mask = select_pages(s, s->c.iova, mask);
+		mask = iopgt_bitmap_given_pages(s->scan->bitmap, s->c.iova, shift, mask);
 	if (flags & SCAN_CLEAN)
 		clean_pages(s, entries, s->c.iova, mask);
 }
@@ -296,7 +232,7 @@ static int split_block(struct scan_state *s, uint64_t d, bool clean, bool *taken
 
 static void clean_block(struct scan_state *s)
 {
-	clean_leaf(s->table, cursor_entry(&s->c), s->c.level);
+	marks_clean(&s->table->format, cursor_entry(&s->c), s->c.level);
 	s->op->stats.cleaned++;
 	owe(s, (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
 }

@@ -66,8 +66,4 @@ static inline uint64_t scan_dirty_mask(const struct iopgt_table *table, live_des
 	return dirty;
 }
 
-/* Sets the bits of the leaves in `mask`, the first of which is the page at iova. */
-void iopgt_scan_mark(const struct iopgt_table *table, struct iopgt_op *op,
-                     const struct iopgt_bitmap *bitmap, uint64_t iova, uint64_t mask);
-
 #endif
