@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#define _POSIX_C_SOURCE 200809L
+
 #include "broken.h"
 
 #include <stdlib.h>
 
+#include "clock.h"
+
 #define STAGE1_READ_ONLY (UINT64_C(1) << 7) /* AP[2]: with DBM set, clear means dirty */
 #define STAGE2_WRITE     (UINT64_C(1) << 7) /* S2AP[1]: with DBM set, set means dirty */
+#define PREEMPTED_NS     (5 * NS_PER_MS)
 
 /* The descriptors of all leaves, as they were when they were loaded. */
 struct loaded {
@@ -68,6 +73,8 @@ int broken_read_and_clear(struct machine *machine, const struct iopgt_bitmap *bi
 	if (!loaded.entries)
 		return IOPGT_NO_MEMORY;
 	walker_for_each_leaf(machine->ports[0].model, MACHINE_IOVA, last, load, &loaded);
+	/* A thread can lose the CPU anywhere. Here it is all that it takes. */
+	clock_sleep_until(clock_ns() + PREEMPTED_NS);
 	store_clean(&loaded);
 	free(loaded.entries);
 	machine_invalidate_all(machine);

@@ -3,6 +3,8 @@
 
 #include "devices.h"
 
+#include <sched.h>
+
 #include "clock.h"
 #include "guest.h"
 
@@ -38,11 +40,21 @@ static uint64_t random_offset(struct device *device, uint64_t bytes)
 	return half + random_below(&device->random, half - bytes + 1);
 }
 
+/* Memory is often written again soon where it was written before. */
+static uint64_t byte_offset(struct device *device)
+{
+	uint64_t *recent = &device->recent[random_below(&device->random, DEVICE_RECENT)];
+
+	if (*recent == 0 || random_chance(&device->random, 2))
+		*recent = random_offset(device, 1);
+	return *recent;
+}
+
 /* Adds one to what is there, so that every write changes memory. */
 static size_t write_bytes(struct device *device)
 {
 	for (unsigned i = 0; i < BATCH; i++) {
-		uint64_t offset = random_offset(device, 1);
+		uint64_t offset = byte_offset(device);
 		uint8_t byte;
 
 		guest_read(&byte, (const uint8_t *)device->port->memory.base + offset, 1);
@@ -116,6 +128,8 @@ static void keep_pace(struct device *device, size_t units)
 		device->due_ns = now - BACKLOG_NS;
 	if (device->due_ns > now)
 		clock_sleep_until(device->due_ns);
+	else
+		sched_yield(); /* it never pauses, and the VMM needs its walker too */
 }
 
 static void *run_device(void *context)
@@ -137,6 +151,7 @@ static int start_device(struct devices *devices, unsigned number, const struct f
 	struct device *device = &devices->device[number];
 	struct machine *machine = devices->machine;
 	unsigned disks = (devices->count + DEVICE_KINDS - 1) / DEVICE_KINDS;
+	uint64_t part = machine->options.size / 2 / disks / PAGE * PAGE;
 	uint64_t units = bytes_per_second / 64;
 
 	*device = (struct device){
@@ -149,10 +164,12 @@ static int start_device(struct devices *devices, unsigned number, const struct f
 	if (device->kind == DEVICE_HOT_SPOT)
 		units /= PAGE / 32;
 	device->full_ns_per_unit_1024 = NS_PER_SECOND * 1024 / (units ? units : 1);
-	disk_init(&device->disk, device->port, files);
-	device->disk.random = &device->random;
-	device->disk.size = machine->options.size / 2 / disks / PAGE * PAGE;
-	device->disk.first = device->disk.size * (number / DEVICE_KINDS);
+	device->disk = (struct disk){
+		.files = files,
+		.port = device->port,
+		.random = &device->random,
+	};
+	disk_init(&device->disk, part * (number / DEVICE_KINDS), part);
 	return pthread_create(&device->thread, NULL, run_device, device);
 }
 

@@ -15,11 +15,13 @@
 
 enum device_kind {
 	DEVICE_DISK,     /* streams files in transfers of 512 bytes to 64 KiB */
-	DEVICE_BYTES,    /* single bytes anywhere */
+	DEVICE_BYTES,    /* single bytes, anywhere or where one was written before */
 	DEVICE_BURSTS,   /* some hundred bytes to some KiB, across the end of a page */
 	DEVICE_HOT_SPOT, /* words in a small window, which moves on */
 	DEVICE_KINDS,
 };
+
+#define DEVICE_RECENT 64
 
 struct devices;
 
@@ -31,6 +33,7 @@ struct device {
 	struct random random;
 	struct disk disk;               /* of DEVICE_DISK */
 	uint64_t sequence;              /* every word or burst written has its own number */
+	uint64_t recent[DEVICE_RECENT]; /* of DEVICE_BYTES: offsets written before */
 	uint64_t window;                /* of DEVICE_HOT_SPOT: offset in the upper half */
 	uint64_t due_ns;                /* when the next access may begin */
 	uint64_t full_ns_per_unit_1024; /* time a unit takes at 100 %, in 1/1024 ns */

@@ -10,11 +10,14 @@
 
 #define SECTOR        512
 #define MOST_TRANSFER (128 * SECTOR)
+#define QUEUE_BYTES   (1 << 16)
+#define LAP_STARTS    128
 
-void disk_init(struct disk *disk, struct machine_port *port, const struct files *files)
+void disk_init(struct disk *disk, uint64_t first, uint64_t size)
 {
-	disk->port = port;
-	disk->files = files;
+	disk->queue = first;
+	disk->first = first + QUEUE_BYTES;
+	disk->size = size - QUEUE_BYTES;
 	disk->open_file = -1;
 }
 
@@ -28,34 +31,26 @@ static void forget_oldest(struct disk *disk)
 	free(oldest);
 }
 
-/* Sets `room` bytes aside at the cursor, or at the start when the end is too near. */
+/*
+ * Sets `room` bytes aside at the cursor, or at the start when the end is too
+ * near; each lap starts elsewhere, so that files do not fall on their own copies.
+ */
 static uint64_t take_room(struct disk *disk, uint64_t room)
 {
 	uint64_t offset;
 
 	if (room > disk->size - disk->cursor) {
-		while (disk->oldest && disk->oldest->offset >= disk->first + disk->cursor)
+		while (disk->oldest && disk->oldest->lap < disk->lap)
 			forget_oldest(disk);
-		disk->cursor = 0;
+		disk->lap++;
+		disk->cursor = disk->lap % LAP_STARTS * SECTOR;
 	}
 	offset = disk->first + disk->cursor;
-	while (disk->oldest && disk->oldest->offset < offset + room &&
-	       offset < disk->oldest->offset + disk->oldest->room)
-		forget_oldest(disk);
 	disk->cursor += room;
+	while (disk->oldest && disk->oldest->lap < disk->lap &&
+	       disk->oldest->offset < offset + room)
+		forget_oldest(disk);
 	return offset;
-}
-
-/* Once through the list, all files move on a little: their bytes come to lie elsewhere. */
-static const char *next_path(struct disk *disk)
-{
-	const char *path = disk->files->paths[disk->next_file];
-
-	if (++disk->next_file == disk->files->count) {
-		disk->next_file = 0;
-		take_room(disk, SECTOR);
-	}
-	return path;
 }
 
 static bool open_next(struct disk *disk)
@@ -66,7 +61,7 @@ static bool open_next(struct disk *disk)
 
 	if (!placement)
 		return false;
-	placement->path = next_path(disk);
+	placement->path = disk->files->paths[disk->next_file++ % disk->files->count];
 	disk->open_file = open(placement->path, O_RDONLY);
 	if (disk->open_file < 0 || fstat(disk->open_file, &status) || status.st_size <= 0) {
 		free(placement);
@@ -78,6 +73,7 @@ static bool open_next(struct disk *disk)
 	placement->room = (uint64_t)status.st_size < most ? (uint64_t)status.st_size : most;
 	placement->room = (placement->room + SECTOR - 1) / SECTOR * SECTOR;
 	placement->offset = take_room(disk, placement->room);
+	placement->lap = disk->lap;
 	placement->hash = HASH_START;
 	if (disk->newest)
 		disk->newest->newer = placement;
@@ -93,19 +89,37 @@ static void close_file(struct disk *disk)
 	disk->open_file = -1;
 }
 
+static size_t write_memory(struct disk *disk, uint64_t offset, const void *data, size_t bytes)
+{
+	struct machine_port *port = disk->port;
+	struct walker_transfer done =
+		walker_write(port->model, MACHINE_IOVA + offset, data, bytes, &port->memory);
+
+	if (done.result.fault != WALKER_OK)
+		disk->faults++;
+	return done.bytes;
+}
+
+/* As NVMe does it: each transfer is noted in the next entry of a ring. */
+static void complete(struct disk *disk, uint64_t bytes)
+{
+	uint64_t entry[2] = {++disk->transfers, bytes};
+
+	write_memory(disk, disk->queue + disk->transfers * sizeof(entry) % QUEUE_BYTES, entry,
+	             sizeof(entry));
+}
+
 /* Hashes what came from the file; the device then writes it where translation leads. */
 static void transfer(struct disk *disk, const uint8_t *data, size_t bytes)
 {
 	struct placement *placement = disk->newest;
-	uint64_t iova = MACHINE_IOVA + placement->offset + placement->bytes;
-	struct walker_transfer done =
-		walker_write(disk->port->model, iova, data, bytes, &disk->port->memory);
+	uint64_t offset = placement->offset + placement->bytes;
+	size_t written = write_memory(disk, offset, data, bytes);
 
-	placement->hash = hash_bytes(placement->hash, data, done.bytes);
-	placement->bytes += done.bytes;
-	if (done.result.fault != WALKER_OK)
-		disk->faults++;
-	if (done.bytes < bytes || bytes % SECTOR || placement->bytes == placement->room)
+	placement->hash = hash_bytes(placement->hash, data, written);
+	placement->bytes += written;
+	complete(disk, written);
+	if (written < bytes || bytes % SECTOR || placement->bytes == placement->room)
 		close_file(disk);
 }
 

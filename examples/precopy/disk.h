@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A disk controller: reads files from the host and puts them into its part of
- * guest memory by DMA, one after the other, round and round. It remembers where
- * each file lies that has not been overwritten since, for the comparison.
+ * guest memory by DMA, one after the other, round and round, and an entry for
+ * each transfer into a completion queue. It remembers where each file lies that
+ * has not been overwritten since, for the comparison.
  */
 #ifndef PRECOPY_DISK_H
 #define PRECOPY_DISK_H
@@ -15,6 +16,7 @@
 struct placement {
 	struct placement *newer;
 	const char *path;
+	uint64_t lap;    /* how many times the disk had gone round */
 	uint64_t offset; /* in guest memory */
 	uint64_t room;   /* bytes set aside for it */
 	uint64_t bytes;  /* read so far */
@@ -24,8 +26,11 @@ struct placement {
 struct disk {
 	const struct files *files;
 	struct machine_port *port;
-	uint64_t first, size; /* its part of guest memory */
+	uint64_t queue;       /* offset in guest memory of the completion queue */
+	uint64_t first, size; /* the memory for files */
 	uint64_t cursor;      /* where the next file goes, from `first` */
+	uint64_t lap;         /* how many times it went round */
+	uint64_t transfers;   /* ever */
 	size_t next_file;
 	struct placement *oldest, *newest;
 	int open_file;         /* or -1 */
@@ -41,7 +46,8 @@ struct disk_verdict {
 	uint64_t different_offset; /* where it lies in guest memory */
 };
 
-void disk_init(struct disk *disk, struct machine_port *port, const struct files *files);
+/* [first, first + size) of guest memory is for this disk. All else in `disk` is zero. */
+void disk_init(struct disk *disk, uint64_t first, uint64_t size);
 
 /* One transfer of 512 bytes to 64 KiB. Returns its size; 0 if there is nothing to read. */
 size_t disk_step(struct disk *disk);

@@ -37,6 +37,14 @@ static int add_file(struct files *files, const char *path, uint64_t bytes)
 	return 0;
 }
 
+static bool holds(const char *folder, const char *name)
+{
+	char path[PATH_MAX];
+
+	return snprintf(path, sizeof(path), "%s/%s", folder, name) < (int)sizeof(path) &&
+	       !access(path, R_OK);
+}
+
 static int add_folder(struct files *files, const char *path, unsigned depth);
 
 /* What is found in folders may vanish or be forbidden: that is left out. */
@@ -46,7 +54,8 @@ static void add_entry(struct files *files, const char *path, unsigned depth)
 
 	if (lstat(path, &status))
 		return;
-	if (S_ISDIR(status.st_mode) && depth < MOST_DEPTH)
+	if (S_ISDIR(status.st_mode) && depth < MOST_DEPTH &&
+	    !(files->no_builds && holds(path, "CMakeCache.txt")))
 		add_folder(files, path, depth + 1);
 	else if (S_ISREG(status.st_mode) && status.st_size > 0 && !access(path, R_OK))
 		add_file(files, path, (uint64_t)status.st_size);
@@ -93,17 +102,14 @@ static void find_above(char *path, const char *name)
 	char *slash;
 
 	while ((slash = strrchr(path, '/'))) {
-		char wanted[PATH_MAX];
-
 		*slash = '\0';
-		if (snprintf(wanted, sizeof(wanted), "%s/%s", path, name) < (int)sizeof(wanted) &&
-		    !access(wanted, R_OK))
+		if (holds(path, name))
 			return;
 	}
 	*path = '\0';
 }
 
-/* The build tree may lie in the source tree, or elsewhere; then both are taken. */
+/* Sources first: there may be many builds in the source tree, but only this one is taken. */
 void files_add_defaults(struct files *files)
 {
 	char executable[PATH_MAX] = "", build[PATH_MAX], source[PATH_MAX];
@@ -118,9 +124,11 @@ void files_add_defaults(struct files *files)
 	strcpy(source, executable);
 	find_above(source, "include/iopgt/iopgt.h");
 #endif
+	files->no_builds = true;
 	if (*source)
 		files_add(files, source);
-	if (*build && !(*source && strncmp(build, source, strlen(source)) == 0))
+	files->no_builds = false;
+	if (*build)
 		files_add(files, build);
 	if (files->count == 0)
 		files_add(files, executable);

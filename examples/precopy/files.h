@@ -12,6 +12,7 @@ struct files {
 	size_t count, room;
 	uint64_t bytes; /* of all, as their sizes were when they were found */
 	uint64_t cap;   /* no more files are taken once `bytes` has reached it */
+	bool no_builds; /* leave out folders that hold a CMakeCache.txt */
 };
 
 /*

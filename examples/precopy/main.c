@@ -87,6 +87,13 @@ static int run_broken(struct precopy *precopy, const struct options *options, st
 	return STATUS_NOT_CAUGHT;
 }
 
+static bool is_capable_terminal(void)
+{
+	const char *kind = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && kind && strcmp(kind, "dumb") != 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct precopy precopy; /* large */
@@ -102,7 +109,7 @@ int main(int argc, char **argv)
 		files_free(&files);
 		return STATUS_USAGE;
 	}
-	report.terminal = !options.plain && isatty(STDOUT_FILENO);
+	report.terminal = !options.plain && is_capable_terminal();
 	options.precopy.files = &files;
 	options.precopy.machine.deaf = options.precopy.broken == BREAK_NO_INVALIDATE;
 	if (options.precopy.broken == BREAK_NOTHING)

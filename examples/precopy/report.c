@@ -35,9 +35,9 @@ static void print_leaves(const struct machine *machine)
 	for (unsigned shift = 63; shift >= machine->options.granule_shift; shift--) {
 		if (!counts[shift])
 			continue;
-		printf("%s%" PRIu64 " %s of %s", comma, counts[shift],
-		       shift == machine->options.granule_shift ? "pages" : "blocks",
-		       size_text(UINT64_C(1) << shift, text));
+		printf("%s%" PRIu64 " %s%s of %s", comma, counts[shift],
+		       shift == machine->options.granule_shift ? "page" : "block",
+		       counts[shift] > 1 ? "s" : "", size_text(UINT64_C(1) << shift, text));
 		comma = ", ";
 	}
 }
@@ -52,8 +52,9 @@ static void print_devices(const struct precopy *precopy)
 	const struct files *files = precopy->options.files;
 	unsigned devices = precopy->options.machine.devices;
 
-	printf("  %2u device%c  disk: streams %zu real files (%.1f MiB) in pieces up to 64 KiB\n",
-	       devices, devices > 1 ? 's' : ' ', files->count, (double)files->bytes / MIB);
+	printf("  %2u device%c  disk: streams %zu real file%s (%.1f MiB) in pieces up to 64 KiB\n",
+	       devices, devices > 1 ? 's' : ' ', files->count, files->count > 1 ? "s" : "",
+	       (double)files->bytes / MIB);
 	for (unsigned i = 1; i < devices && i < DEVICE_KINDS; i++)
 		printf("              %s\n", others[i]);
 	if (devices > DEVICE_KINDS)
@@ -104,9 +105,9 @@ void report_tracking_on(struct report *report, const struct precopy *precopy)
 	const struct precopy_round *round = &precopy->round;
 
 	(void)report;
-	printf("tracking on: %" PRIu64 " blocks split, %" PRIu64 " left whole, %.2f ms. ",
+	printf("tracking on: blocks split: %" PRIu64 ", left whole: %" PRIu64 ", in %.2f ms\n",
 	       round->stats.split, round->stats.left_unsplit, (double)round->sync_ns / 1e6);
-	printf("Table now: ");
+	printf("table now: ");
 	print_leaves(&precopy->machine);
 	printf("\n\n"
 	       "round    dirty    copied     sync    entries  invali-  waits  pace of\n"
@@ -216,8 +217,8 @@ void report_tracking_off(struct report *report, const struct precopy *precopy,
                          const struct iopgt_stats *stats)
 {
 	(void)report;
-	printf("\ntracking off: %" PRIu64 " tables merged into blocks, %" PRIu64
-	       " could not be. Table now: ",
+	printf("\ntracking off: tables merged into blocks: %" PRIu64 ", left as they are: %" PRIu64
+	       "\ntable now: ",
 	       stats->merged, stats->left_unmerged);
 	print_leaves(&precopy->machine);
 	printf("\ndevices wrote %.1f MiB and stood still for %.1f ms\n",

@@ -27,7 +27,7 @@
  * (IOPGT_OP_NO_CLEAR), or its op is finished before they run.
  *
  * The common rules of table.h hold. Further, for every verb here: no dirty
- * management in the table is IOPGT_NO_DIRTY; a null or misaligned `words`, a
+ * management in the table is IOPGT_NO_DIRTY; a null bitmap, a null or misaligned `words`, a
  * page_shift above 63, a misaligned base or a bitmap that does not cover the
  * range is IOPGT_BAD_BITMAP, and nothing is changed. An error of sync with
  * IOPGT_OP_SYNC is passed up, and nothing is changed.

@@ -77,7 +77,9 @@ int iopgt_domain_fini(struct iopgt_domain *domain);
 /*
  * Adds a walker: from now on it gets every invalidation. Call it before the
  * walker may walk. The table then works by the lowest break-before-make level
- * of all; it retries faults only if all walkers do.
+ * of the configuration and all walkers; it counts on retried faults if every
+ * attached walker retries, without walkers if the configuration says so. With
+ * IOPGT_DIRTY_SOFTWARE walkers need no IOPGT_WALKER_DIRTY.
  *
  * Return: IOPGT_OK; IOPGT_IN_USE: attached already; IOPGT_NO_DIRTY: no hardware
  * dirty management, which the domain enforces, or which it uses for tracking

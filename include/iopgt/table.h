@@ -77,7 +77,13 @@ struct iopgt_config {
 	                          its two smallest, or all that it has; 0: all */
 };
 
-/* Permissions of a mapping. */
+/*
+ * Permissions of a mapping: READ or WRITE, or both; stage 1 cannot express
+ * WRITE without READ. CLEAN and NO_TRACK say something of WRITE alone.
+ *
+ * Stage 1 EL1 leaves are not global (nG). EXECUTE is for all privilege levels,
+ * with PRIVILEGED for the privileged one alone.
+ */
 enum iopgt_prot {
 	IOPGT_READ = 1 << 0,
 	IOPGT_WRITE = 1 << 1,
@@ -92,7 +98,10 @@ enum iopgt_prot {
 	IOPGT_ALL_PROT = (1 << 6) - 1,
 };
 
-/* Memory types; the MAIR index at stage 1. */
+/*
+ * Memory types; the MAIR index at stage 1. Write-back is inner shareable, the
+ * others outer shareable, as the architecture treats them.
+ */
 enum iopgt_memory {
 	IOPGT_NON_CACHEABLE, /* normal, inner and outer non-cacheable */
 	IOPGT_WRITE_BACK,    /* normal, inner and outer write-back; inner shareable */
@@ -350,7 +359,9 @@ int iopgt_table_stats(const struct iopgt_table *table, struct iopgt_table_usage 
 int iopgt_trim(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op);
 
 /*
- * Splits every block that overlaps the range into pages, while walkers use it.
+ * Splits every block that overlaps the range, so that the range is mapped by
+ * pages, while walkers use it; what lies outside of it may stay in smaller
+ * blocks.
  * Output addresses, permissions and attributes stay, each page inherits its
  * block's dirty state. Live blocks are replaced by break-before-make level
  * (Arm ARM D8.17.1): at level 2 at once, at level 1 under nT, at level 0

@@ -154,7 +154,8 @@ struct iopgt_op {
  *
  * Context: any lock the host's invalidation callbacks allow. Idempotent.
  * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT; an error of invalidate_all or sync:
- * nothing was freed, all is still owed, call again.
+ * nothing was freed, all is still owed, call again; IOPGT_BAD_TABLE:
+ * phys_to_virt gave null for an unlinked table, the tables are still owed.
  */
 int iopgt_op_finish(struct iopgt_op *op);
 

@@ -43,13 +43,13 @@ static const char *const texts[] = {
 
 const char *iopgt_strerror(int error)
 {
-	int index = FIRST_CODE - error;
-
 	if (error == IOPGT_OK)
 		return "success";
-	if (error < FIRST_CODE && index >= (int)(sizeof(texts) / sizeof(texts[0])))
+	if (error > IOPGT_OK)
+		return "a callback's value";
+	if (error > FIRST_CODE)
+		return "error of the host";
+	if (FIRST_CODE - error >= (int)(sizeof(texts) / sizeof(texts[0])))
 		return "unknown error";
-	if (error > FIRST_CODE || index < 0)
-		return error > 0 ? "a callback's value" : "error of the host";
-	return texts[index];
+	return texts[FIRST_CODE - error];
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_BYTES ((size_t)64 << 20)
+#define ARENA_BYTES      ((size_t)64 << 20)
 #define MOST_TABLE_BYTES (16u << 16) /* sixteen granules of 64 KiB */
 
 /* What this thread has posted to a host and not synced. */
@@ -87,7 +87,7 @@ static void log_event(struct test_host *host, const struct host_event *event)
 static void *alloc_table(void *context, uint32_t bytes, uint32_t flags, uint64_t *phys)
 {
 	struct test_host *host = context;
-	struct host_event event = { .call = HOST_ALLOC, .bytes = bytes, .flags = flags };
+	struct host_event event = {.call = HOST_ALLOC, .bytes = bytes, .flags = flags};
 	void *table = NULL;
 
 	event.failed = enter(host, HOST_ALLOC);
@@ -112,11 +112,13 @@ static void check_free(struct test_host *host, uint64_t phys, uint32_t bytes)
 	if (is_mode(host, HOST_FREES_UNCHECKED))
 		return;
 	if (*own_posted(host) && pool_was_walked(host->pool, phys))
-		violate(host, "table 0x%" PRIx64 " freed before the invalidations posted were synced",
-			phys);
+		violate(host,
+		        "table 0x%" PRIx64 " freed before the invalidations posted were synced",
+		        phys);
 	for (unsigned i = 0; i < host->walker_count; i++)
 		if (walker_caches_table(host->walkers[i].walker, phys, bytes))
-			violate(host, "table 0x%" PRIx64 " freed while walker %u caches it", phys, i);
+			violate(host, "table 0x%" PRIx64 " freed while walker %u caches it", phys,
+			        i);
 }
 
 static void free_table(void *context, void *table, uint64_t phys, uint32_t bytes)
@@ -124,7 +126,7 @@ static void free_table(void *context, void *table, uint64_t phys, uint32_t bytes
 	struct test_host *host = context;
 
 	enter(host, HOST_FREE);
-	log_event(host, &(struct host_event){ .call = HOST_FREE, .phys = phys, .bytes = bytes });
+	log_event(host, &(struct host_event){.call = HOST_FREE, .phys = phys, .bytes = bytes});
 	if (pool_virt(host->pool, phys, bytes) != table)
 		violate(host, "free_table: 0x%" PRIx64 " is not at %p", phys, table);
 	check_free(host, phys, bytes);
@@ -170,7 +172,7 @@ static bool is_target(const struct target *target, const struct host_walker *wal
 }
 
 static const char *wrong_request(const struct test_host *host,
-				 const struct iopgt_invalidation *request)
+                                 const struct iopgt_invalidation *request)
 {
 	unsigned granule = host->options.granule_shift, shift;
 	uint64_t mask = (UINT64_C(1) << granule) - 1;
@@ -197,15 +199,16 @@ static const char *wrong_request(const struct test_host *host,
 static int post_range(const struct target *target, const struct iopgt_invalidation *request)
 {
 	struct test_host *host = target->host;
-	struct host_event event = { .call = HOST_RANGE, .walker = target->only,
-				    .request = *request };
+	struct host_event event = {.call = HOST_RANGE, .walker = target->only, .request = *request};
 	const char *wrong = wrong_request(host, request);
 
 	event.failed = enter(host, HOST_RANGE);
 	if (wrong)
-		violate(host, "invalidate_range: %s: iova 0x%" PRIx64 " size 0x%" PRIx64
-			" flags 0x%" PRIx32 " stride %u level %d", wrong, request->iova,
-			request->size, request->flags, request->stride_shift, request->level);
+		violate(host,
+		        "invalidate_range: %s: iova 0x%" PRIx64 " size 0x%" PRIx64
+		        " flags 0x%" PRIx32 " stride %u level %d",
+		        wrong, request->iova, request->size, request->flags, request->stride_shift,
+		        request->level);
 	log_event(host, &event);
 	if (event.failed)
 		return HOST_ERROR;
@@ -219,7 +222,7 @@ static int post_range(const struct target *target, const struct iopgt_invalidati
 static int post_all(const struct target *target)
 {
 	struct test_host *host = target->host;
-	struct host_event event = { .call = HOST_ALL, .walker = target->only };
+	struct host_event event = {.call = HOST_ALL, .walker = target->only};
 
 	event.failed = enter(host, HOST_ALL);
 	log_event(host, &event);
@@ -235,7 +238,7 @@ static int post_all(const struct target *target)
 static int sync_target(const struct target *target)
 {
 	struct test_host *host = target->host;
-	struct host_event event = { .call = HOST_SYNC, .walker = target->only };
+	struct host_event event = {.call = HOST_SYNC, .walker = target->only};
 
 	event.failed = enter(host, HOST_SYNC);
 	for (unsigned i = 0; i < host->walker_count; i++) {
@@ -255,38 +258,38 @@ static int sync_target(const struct target *target)
 
 static int host_invalidate_range(void *context, const struct iopgt_invalidation *request)
 {
-	return post_range(&(struct target){ .host = context }, request);
+	return post_range(&(struct target){.host = context}, request);
 }
 
 static int host_invalidate_all(void *context)
 {
-	return post_all(&(struct target){ .host = context });
+	return post_all(&(struct target){.host = context});
 }
 
 static int host_sync(void *context)
 {
-	return sync_target(&(struct target){ .host = context });
+	return sync_target(&(struct target){.host = context});
 }
 
 static int one_invalidate_range(void *context, const struct iopgt_invalidation *request)
 {
 	const struct host_walker *one = context;
 
-	return post_range(&(struct target){ one->host, one->walker }, request);
+	return post_range(&(struct target){one->host, one->walker}, request);
 }
 
 static int one_invalidate_all(void *context)
 {
 	const struct host_walker *one = context;
 
-	return post_all(&(struct target){ one->host, one->walker });
+	return post_all(&(struct target){one->host, one->walker});
 }
 
 static int one_sync(void *context)
 {
 	const struct host_walker *one = context;
 
-	return sync_target(&(struct target){ one->host, one->walker });
+	return sync_target(&(struct target){one->host, one->walker});
 }
 
 const struct iopgt_tlb_ops *host_walker_tlb_ops(void)
@@ -311,13 +314,14 @@ static void fill_hal(struct test_host *host)
 		.phys_to_virt = phys_to_virt,
 		.clean = clean,
 		.publish = publish,
-		.tlb = {
-			.invalidate_range = host_invalidate_range,
-			.invalidate_all = host_invalidate_all,
-			.sync = host_sync,
-			.max_ranges = host->options.max_ranges,
-			.join_bytes = host->options.join_bytes,
-		},
+		.tlb =
+			{
+				.invalidate_range = host_invalidate_range,
+				.invalidate_all = host_invalidate_all,
+				.sync = host_sync,
+				.max_ranges = host->options.max_ranges,
+				.join_bytes = host->options.join_bytes,
+			},
 	};
 	if (host->hal.flags & IOPGT_HAL_LINEAR) {
 		host->hal.linear_offset = pool_linear_offset(host->pool);
@@ -337,7 +341,7 @@ void host_init(struct test_host *host, const struct host_options *options)
 		abort();
 	host->identity = atomic_fetch_add(&identities, 1) + 1;
 	host->pool = pool_create(host->options.arena_bytes, options->phys_base,
-				 options->non_coherent ? POOL_NON_COHERENT : 0);
+	                         options->non_coherent ? POOL_NON_COHERENT : 0);
 	host_set_mode(host, options->mode);
 	fill_hal(host);
 }
@@ -361,7 +365,7 @@ static struct host_walker *add(struct test_host *host, const struct walker_confi
 	}
 	with_pool.pool = host->pool;
 	slot = &host->walkers[host->walker_count++];
-	*slot = (struct host_walker){ .host = host, .walker = walker_create(&with_pool) };
+	*slot = (struct host_walker){.host = host, .walker = walker_create(&with_pool)};
 	return slot;
 }
 
@@ -374,7 +378,7 @@ struct walker *host_add_walker(struct test_host *host, const struct walker_confi
 }
 
 struct host_walker *host_add_domain_walker(struct test_host *host,
-					   const struct walker_config *config)
+                                           const struct walker_config *config)
 {
 	return add(host, config);
 }

@@ -18,17 +18,17 @@
 #include "pool.h"
 #include "walker.h"
 
-#define HOST_ERROR (-77) /* what a callback returns that was made to fail */
+#define HOST_ERROR   (-77) /* what a callback returns that was made to fail */
 #define HOST_WALKERS 8
-#define HOST_LOG 4096
+#define HOST_LOG     4096
 
 enum host_call {
 	HOST_ALLOC,
-	HOST_RANGE,        /* invalidate_range */
-	HOST_ALL,          /* invalidate_all */
+	HOST_RANGE, /* invalidate_range */
+	HOST_ALL,   /* invalidate_all */
 	HOST_SYNC,
 	HOST_PHYS_TO_VIRT,
-	HOST_ANY,          /* host_fail only: counts all of the above; those below cannot fail */
+	HOST_ANY, /* host_fail only: counts all of the above; those below cannot fail */
 	HOST_FREE,
 	HOST_CLEAN,
 	HOST_PUBLISH,
@@ -43,7 +43,7 @@ enum host_mode {
 };
 
 struct host_options {
-	size_t arena_bytes;    /* 0: 64 MiB */
+	size_t arena_bytes; /* 0: 64 MiB */
 	uint64_t phys_base;
 	uint64_t join_bytes;   /* of struct iopgt_tlb_ops */
 	uint32_t max_ranges;   /* of struct iopgt_tlb_ops */
@@ -81,13 +81,13 @@ struct test_host {
 	uint64_t identity;
 	_Atomic uint32_t mode;
 	_Atomic uint64_t calls[HOST_CALLS];
-	atomic_bool armed;             /* some failure may be due */
+	atomic_bool armed; /* some failure may be due */
 	uint64_t fail_after[HOST_CALLS];
 	bool fail_forever[HOST_CALLS];
 	uint64_t injected;
 	uint64_t violations;
-	char violation[200];           /* the first */
-	uint64_t logged;               /* events ever, from the last host_log_clear on */
+	char violation[200]; /* the first */
+	uint64_t logged;     /* events ever, from the last host_log_clear on */
 	struct host_event log[HOST_LOG];
 };
 
@@ -108,7 +108,7 @@ struct walker *host_add_walker(struct test_host *host, const struct walker_confi
  * returned pointer as context: for struct iopgt_walker of a domain.
  */
 struct host_walker *host_add_domain_walker(struct test_host *host,
-					   const struct walker_config *config);
+                                           const struct walker_config *config);
 const struct iopgt_tlb_ops *host_walker_tlb_ops(void);
 
 void host_set_mode(struct test_host *host, uint32_t mode);

@@ -71,17 +71,19 @@ static void print_event(const struct host_event *event)
 {
 	static const char *const names[HOST_CALLS] = {
 		[HOST_ALLOC] = "alloc", [HOST_RANGE] = "range", [HOST_ALL] = "all",
-		[HOST_SYNC] = "sync", [HOST_FREE] = "free",
+		[HOST_SYNC] = "sync",   [HOST_FREE] = "free",
 	};
 
 	fprintf(stderr, "  %s", names[event->call]);
 	if (event->call == HOST_RANGE)
-		fprintf(stderr, " iova 0x%" PRIx64 " size 0x%" PRIx64 " flags 0x%" PRIx32
-			" stride %u level %d", event->request.iova, event->request.size,
-			event->request.flags, event->request.stride_shift, event->request.level);
+		fprintf(stderr,
+		        " iova 0x%" PRIx64 " size 0x%" PRIx64 " flags 0x%" PRIx32
+		        " stride %u level %d",
+		        event->request.iova, event->request.size, event->request.flags,
+		        event->request.stride_shift, event->request.level);
 	if (event->call == HOST_ALLOC || event->call == HOST_FREE)
-		fprintf(stderr, " 0x%" PRIx64 " bytes 0x%" PRIx32 " flags 0x%" PRIx32,
-			event->phys, event->bytes, event->flags);
+		fprintf(stderr, " 0x%" PRIx64 " bytes 0x%" PRIx32 " flags 0x%" PRIx32, event->phys,
+		        event->bytes, event->flags);
 	fprintf(stderr, "%s\n", event->failed ? " FAILED" : "");
 }
 
@@ -112,7 +114,7 @@ bool host_is_good(struct test_host *host)
 
 	if (violations)
 		fprintf(stderr, "host: %" PRIu64 " violations, the first: %s\n", violations,
-			host->violation);
+		        host->violation);
 	for (unsigned i = 0; i < host->walker_count; i++) {
 		const char *error = walker_error(host->walkers[i].walker);
 

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ORDERS 48        /* an allocation is POOL_LINE << order bytes */
+#define ORDERS     48    /* an allocation is POOL_LINE << order bytes */
 #define QUARANTINE 64    /* freed chunks of an order that wait before reuse */
 #define ORDER_MASK 0x7fu /* unit state: order + 1 of its live allocation, or 0 */
-#define WALKED 0x80u     /* unit state of the first line of an allocation */
+#define WALKED     0x80u /* unit state of the first line of an allocation */
 
 /* Offsets of free chunks of one order, oldest first. */
 struct queue {
@@ -19,13 +19,13 @@ struct queue {
 };
 
 struct pool {
-	unsigned char *arena, *shadow;            /* aligned to POOL_LINE; no shadow: null */
+	unsigned char *arena, *shadow; /* aligned to POOL_LINE; no shadow: null */
 	void *arena_memory, *shadow_memory;
-	_Atomic unsigned char *units;             /* state of each line */
+	_Atomic unsigned char *units; /* state of each line */
 	uint64_t phys_base;
 	size_t bytes;
 	pthread_mutex_t mutex;
-	size_t unused;                            /* offset of what was never allocated */
+	size_t unused; /* offset of what was never allocated */
 	struct queue free[ORDERS];
 	_Atomic size_t in_use, bytes_in_use;
 };
@@ -95,7 +95,7 @@ static void queue_grow(struct queue *queue)
 	for (size_t i = 0; i < queue->count; i++)
 		offsets[i] = queue->offsets[(queue->head + i) % queue->capacity];
 	free(queue->offsets);
-	*queue = (struct queue){ .offsets = offsets, .count = queue->count, .capacity = capacity };
+	*queue = (struct queue){.offsets = offsets, .count = queue->count, .capacity = capacity};
 }
 
 static void queue_push(struct queue *queue, size_t offset)
@@ -130,7 +130,7 @@ static bool take_unused(struct pool *pool, unsigned order, size_t *offset)
 {
 	size_t size = (size_t)POOL_LINE << order;
 	size_t aligned = (size_t)((pool->phys_base + pool->unused + size - 1) / size * size -
-				  pool->phys_base);
+	                          pool->phys_base);
 
 	if (aligned > pool->bytes || pool->bytes - aligned < size)
 		return false;
@@ -182,7 +182,7 @@ static void set_units(struct pool *pool, size_t offset, size_t bytes, unsigned s
 {
 	for (size_t unit = offset / POOL_LINE; unit < (offset + bytes) / POOL_LINE; unit++)
 		atomic_store_explicit(&pool->units[unit], (unsigned char)state,
-				      memory_order_release);
+		                      memory_order_release);
 }
 
 void *pool_alloc(struct pool *pool, size_t bytes, bool zero, uint64_t *phys)
@@ -239,7 +239,8 @@ void pool_free(struct pool *pool, uint64_t phys, size_t bytes)
 		die("free of 0x%" PRIx64 ", which is not allocated (freed twice?)", phys);
 	if (first != phys || live != size)
 		die("free of 0x%" PRIx64 ", %zu bytes: the allocation is 0x%" PRIx64 ", %" PRIu64
-		    " bytes", phys, size, first, live);
+		    " bytes",
+		    phys, size, first, live);
 	set_units(pool, offset, size, 0);
 	fill(pool->arena, offset, size, pool_little_endian(POOL_POISON));
 	if (pool->shadow)
@@ -322,7 +323,7 @@ static void write_back(struct pool *pool, size_t line)
 
 	for (unsigned i = 0; i < POOL_LINE / 8; i++)
 		atomic_store_explicit(&to[i], atomic_load_explicit(&from[i], memory_order_acquire),
-				      memory_order_release);
+		                      memory_order_release);
 }
 
 void pool_clean(struct pool *pool, const void *virt, size_t bytes)

@@ -16,9 +16,9 @@
 
 #include "random.h"
 
-#define POOL_LINE UINT64_C(64)                     /* bytes: cache line, smallest allocation */
-#define POOL_GARBAGE UINT64_C(0xa5a5a5a5a5a5a5a7)  /* fresh memory; valid as a descriptor */
-#define POOL_POISON UINT64_C(0xdeaddeaddeaddeaf)   /* freed memory */
+#define POOL_LINE    UINT64_C(64)                 /* bytes: cache line, smallest allocation */
+#define POOL_GARBAGE UINT64_C(0xa5a5a5a5a5a5a5a7) /* fresh memory; valid as a descriptor */
+#define POOL_POISON  UINT64_C(0xdeaddeaddeaddeaf) /* freed memory */
 
 enum pool_flag {
 	/*

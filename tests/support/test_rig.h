@@ -20,13 +20,13 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 
-#define RIG_AF UINT64_C(0x400)
-#define RIG_SH UINT64_C(0x300)
-#define RIG_DBM (UINT64_C(1) << 51)
-#define RIG_NT (UINT64_C(1) << 16)
-#define RIG_BIT7 UINT64_C(0x80)  /* AP[2], or S2AP[1] */
-#define RIG_S1 (RIG_SH | UINT64_C(0x44))                    /* AttrIndx 1, AP[1] */
-#define RIG_S2 (RIG_SH | UINT64_C(0x7c))                    /* MemAttr 15, S2AP[0] */
+#define RIG_AF       UINT64_C(0x400)
+#define RIG_SH       UINT64_C(0x300)
+#define RIG_DBM      (UINT64_C(1) << 51)
+#define RIG_NT       (UINT64_C(1) << 16)
+#define RIG_BIT7     UINT64_C(0x80)            /* AP[2], or S2AP[1] */
+#define RIG_S1       (RIG_SH | UINT64_C(0x44)) /* AttrIndx 1, AP[1] */
+#define RIG_S2       (RIG_SH | UINT64_C(0x7c)) /* MemAttr 15, S2AP[0] */
 #define RIG_S1_DIRTY (RIG_S1 | RIG_AF | RIG_DBM)
 #define RIG_S1_CLEAN (RIG_S1_DIRTY | RIG_BIT7)
 
@@ -101,15 +101,21 @@ static inline uint64_t rig_leaf(struct rig *rig, uint64_t iova, int level, uint6
 static inline struct walker_config rig_usual(void)
 {
 	return (struct walker_config){
-		.stage = 1, .granule_shift = 12, .input_bits = 39, .output_bits = 40,
-		.flags = WALKER_HA | WALKER_HD | WALKER_SMMU, .bbm_level = 2,
-		.tlb_entries = 64, .walk_cache_entries = 16, .seed = 1,
+		.stage = 1,
+		.granule_shift = 12,
+		.input_bits = 39,
+		.output_bits = 40,
+		.flags = WALKER_HA | WALKER_HD | WALKER_SMMU,
+		.bbm_level = 2,
+		.tlb_entries = 64,
+		.walk_cache_entries = 16,
+		.seed = 1,
 	};
 }
 
 static inline void rig_init(struct rig *rig, const struct walker_config *config)
 {
-	struct host_options options = { .phys_base = UINT64_C(0x40000000) };
+	struct host_options options = {.phys_base = UINT64_C(0x40000000)};
 	unsigned tables;
 
 	memset(rig, 0, sizeof(*rig));
@@ -128,7 +134,7 @@ static inline void rig_fini(struct rig *rig)
 }
 
 static inline void rig_expect(struct rig *rig, uint64_t iova, uint32_t access,
-			      enum walker_fault fault)
+                              enum walker_fault fault)
 {
 	assert_int_equal(walker_access(rig->walker, iova, access, NULL), fault);
 }

@@ -12,29 +12,31 @@ struct start {
 static void start_levels_are_those_of_the_specification(void **state)
 {
 	static const struct start starts[] = {
-		{ 1, 12, 48, 48, 0, 1, 4 * KIB },   { 1, 12, 39, 48, 1, 1, 4 * KIB },
-		{ 1, 12, 40, 48, 0, 1, 64 },        { 1, 12, 32, 40, 1, 1, 64 },
-		{ 1, 12, 30, 40, 2, 1, 4 * KIB },   { 1, 12, 25, 40, 2, 1, 128 },
-		{ 1, 14, 48, 48, 0, 1, 64 },        { 1, 14, 47, 48, 1, 1, 16 * KIB },
-		{ 1, 14, 36, 48, 2, 1, 16 * KIB },  { 1, 16, 48, 48, 1, 1, 512 },
-		{ 1, 16, 42, 48, 2, 1, 64 * KIB },  { 2, 12, 48, 48, 0, 1, 4 * KIB },
-		{ 2, 12, 44, 44, 0, 1, 256 },       { 2, 12, 43, 48, 1, 16, 64 * KIB },
-		{ 2, 12, 40, 40, 1, 2, 8 * KIB },   { 2, 12, 39, 40, 1, 1, 4 * KIB },
-		{ 2, 12, 34, 40, 2, 16, 64 * KIB }, { 2, 12, 35, 40, 1, 1, 256 },
-		{ 2, 12, 31, 40, 2, 2, 8 * KIB },   { 2, 12, 25, 40, 2, 1, 128 },
-		{ 2, 14, 48, 48, 1, 2, 32 * KIB },  { 2, 14, 47, 48, 1, 1, 16 * KIB },
-		{ 2, 14, 40, 40, 2, 16, 256 * KIB }, { 2, 14, 41, 42, 1, 1, 256 },
-		{ 2, 14, 27, 40, 3, 4, 64 * KIB },  { 2, 16, 48, 48, 1, 1, 512 },
-		{ 2, 16, 46, 48, 2, 16, 1 * MIB },  { 2, 16, 42, 42, 2, 1, 64 * KIB },
-		{ 2, 16, 33, 40, 3, 16, 1 * MIB },
+		{1, 12, 48, 48, 0, 1, 4 * KIB},    {1, 12, 39, 48, 1, 1, 4 * KIB},
+		{1, 12, 40, 48, 0, 1, 64},         {1, 12, 32, 40, 1, 1, 64},
+		{1, 12, 30, 40, 2, 1, 4 * KIB},    {1, 12, 25, 40, 2, 1, 128},
+		{1, 14, 48, 48, 0, 1, 64},         {1, 14, 47, 48, 1, 1, 16 * KIB},
+		{1, 14, 36, 48, 2, 1, 16 * KIB},   {1, 16, 48, 48, 1, 1, 512},
+		{1, 16, 42, 48, 2, 1, 64 * KIB},   {2, 12, 48, 48, 0, 1, 4 * KIB},
+		{2, 12, 44, 44, 0, 1, 256},        {2, 12, 43, 48, 1, 16, 64 * KIB},
+		{2, 12, 40, 40, 1, 2, 8 * KIB},    {2, 12, 39, 40, 1, 1, 4 * KIB},
+		{2, 12, 34, 40, 2, 16, 64 * KIB},  {2, 12, 35, 40, 1, 1, 256},
+		{2, 12, 31, 40, 2, 2, 8 * KIB},    {2, 12, 25, 40, 2, 1, 128},
+		{2, 14, 48, 48, 1, 2, 32 * KIB},   {2, 14, 47, 48, 1, 1, 16 * KIB},
+		{2, 14, 40, 40, 2, 16, 256 * KIB}, {2, 14, 41, 42, 1, 1, 256},
+		{2, 14, 27, 40, 3, 4, 64 * KIB},   {2, 16, 48, 48, 1, 1, 512},
+		{2, 16, 46, 48, 2, 16, 1 * MIB},   {2, 16, 42, 42, 2, 1, 64 * KIB},
+		{2, 16, 33, 40, 3, 16, 1 * MIB},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
 		const struct start *start = &starts[i];
 		struct walker_config config = {
-			.stage = start->stage, .granule_shift = start->granule_shift,
-			.input_bits = start->input_bits, .output_bits = start->output_bits,
+			.stage = start->stage,
+			.granule_shift = start->granule_shift,
+			.input_bits = start->input_bits,
+			.output_bits = start->output_bits,
 		};
 		unsigned tables;
 		int level;
@@ -49,11 +51,11 @@ static void start_levels_are_those_of_the_specification(void **state)
 static void impossible_sizes_are_refused(void **state)
 {
 	static const struct walker_config bad[] = {
-		{ .stage = 2, .granule_shift = 12, .input_bits = 41, .output_bits = 40 },
-		{ .stage = 1, .granule_shift = 13, .input_bits = 40, .output_bits = 40 },
-		{ .stage = 1, .granule_shift = 12, .input_bits = 24, .output_bits = 40 },
-		{ .stage = 1, .granule_shift = 12, .input_bits = 49, .output_bits = 48 },
-		{ .stage = 3, .granule_shift = 12, .input_bits = 40, .output_bits = 40 },
+		{.stage = 2, .granule_shift = 12, .input_bits = 41, .output_bits = 40},
+		{.stage = 1, .granule_shift = 13, .input_bits = 40, .output_bits = 40},
+		{.stage = 1, .granule_shift = 12, .input_bits = 24, .output_bits = 40},
+		{.stage = 1, .granule_shift = 12, .input_bits = 49, .output_bits = 48},
+		{.stage = 3, .granule_shift = 12, .input_bits = 40, .output_bits = 40},
 	};
 
 	(void)state;
@@ -70,7 +72,7 @@ static uint64_t writable_bits(const struct rig *rig)
 static void expect_leaf(struct rig *rig, uint64_t iova, uint64_t phys, int level)
 {
 	uint64_t size = UINT64_C(1) << (rig->config.granule_shift +
-					(3 - level) * (rig->config.granule_shift - 3));
+	                                (3 - level) * (rig->config.granule_shift - 3));
 	uint64_t last = iova + size - 8;
 	struct walker_result result;
 	struct walker_leaf leaf;
@@ -85,7 +87,7 @@ static void expect_leaf(struct rig *rig, uint64_t iova, uint64_t phys, int level
 	assert_int_equal(leaf.dirty, WALKER_WRITABLE_UNTRACKED);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(walker_access(rig->walker, last, WALKER_WRITE, &result),
-				 WALKER_OK);
+		                 WALKER_OK);
 		assert_int_equal(result.phys, phys + size - 8);
 		assert_int_equal(result.cached, i == 1);
 		assert_int_equal(result.level, level);
@@ -96,7 +98,7 @@ static void expect_leaf(struct rig *rig, uint64_t iova, uint64_t phys, int level
 
 static void pages_and_blocks_translate_at_every_granule_and_stage(void **state)
 {
-	static const uint8_t inputs[] = { 32, 39, 40, 48 };
+	static const uint8_t inputs[] = {32, 39, 40, 48};
 
 	(void)state;
 	for (unsigned i = 0; i < 4 * 3 * 2; i++) {
@@ -109,7 +111,7 @@ static void pages_and_blocks_translate_at_every_granule_and_stage(void **state)
 		config.output_bits = 48;
 		for (int level = config.granule_shift == 12 ? 1 : 2; level <= 3; level++) {
 			uint64_t size = UINT64_C(1) << (config.granule_shift +
-				(3 - level) * (config.granule_shift - 3));
+			                                (3 - level) * (config.granule_shift - 3));
 
 			rig_init(&rig, &config);
 			if (level >= rig.start && size < UINT64_C(1) << 31) {
@@ -133,7 +135,7 @@ static void input_beyond_the_range_faults_at_the_start_level(void **state)
 	(void)state;
 	rig_init(&rig, &config);
 	assert_int_equal(walker_access(rig.walker, UINT64_C(1) << 39, 0, &result),
-			 WALKER_TRANSLATION);
+	                 WALKER_TRANSLATION);
 	assert_int_equal(result.level, 1);
 	rig_expect(&rig, UINT64_MAX, WALKER_READ, WALKER_TRANSLATION);
 	rig_fini(&rig);
@@ -176,10 +178,10 @@ static void wide_addresses_are_address_size_faults(void **state)
 
 static void reserved_bits_are_noticed(void **state)
 {
-	static const uint64_t stage1[] = { 1 << 5, UINT64_C(1) << 48, UINT64_C(1) << 63,
-					   UINT64_C(1) << 59, 0 };
-	static const uint64_t stage2[] = { 1 << 11, UINT64_C(1) << 50, UINT64_C(1) << 53,
-					   UINT64_C(1) << 63, 0 };
+	static const uint64_t stage1[] = {1 << 5, UINT64_C(1) << 48, UINT64_C(1) << 63,
+	                                  UINT64_C(1) << 59, 0};
+	static const uint64_t stage2[] = {1 << 11, UINT64_C(1) << 50, UINT64_C(1) << 53,
+	                                  UINT64_C(1) << 63, 0};
 
 	(void)state;
 	for (unsigned stage = 1; stage <= 2; stage++) {
@@ -264,31 +266,31 @@ static void access_flag_faults_or_is_set(void **state)
 struct permission {
 	uint8_t stage;
 	uint32_t flags;
-	uint64_t bits;  /* beside memory type, SH, AF */
-	uint32_t may;   /* of enum walker_permission */
+	uint64_t bits; /* beside memory type, SH, AF */
+	uint32_t may;  /* of enum walker_permission */
 };
 
 #define ALL_MAY UINT32_C(0x3f)
-#define PXN (UINT64_C(1) << 53)
-#define UXN (UINT64_C(1) << 54)
+#define PXN     (UINT64_C(1) << 53)
+#define UXN     (UINT64_C(1) << 54)
 
 static void permissions_follow_the_bits(void **state)
 {
 	static const struct permission cases[] = {
-		{ 1, 0, 0x040, ALL_MAY & ~(uint32_t)WALKER_MAY_EXECUTE },
-		{ 1, 0, 0x0c0, ALL_MAY & ~UINT32_C(0x12) },
-		{ 1, 0, 0x0c0 | PXN, ALL_MAY & ~UINT32_C(0x16) },
-		{ 1, 0, 0x0c0 | UXN, ALL_MAY & ~UINT32_C(0x32) },
-		{ 1, 0, 0x000, 0x27 },
-		{ 1, 0, 0x080 | UXN | PXN, 0x01 },
-		{ 1, WALKER_EL2, 0x040, 0x07 },
-		{ 1, WALKER_EL2, 0x0c0 | UXN, 0x01 },
-		{ 2, 0, 0x0c0, ALL_MAY },
-		{ 2, 0, 0x040 | UXN, 0x09 },
-		{ 2, 0, 0x080, 0x36 },
-		{ 2, 0, 0, 0x24 },
-		{ 2, WALKER_XNX, 0x0c0 | PXN, ALL_MAY & ~UINT32_C(0x04) },
-		{ 2, WALKER_XNX, 0x0c0 | PXN | UXN, ALL_MAY & ~UINT32_C(0x20) },
+		{1, 0, 0x040, ALL_MAY & ~(uint32_t)WALKER_MAY_EXECUTE},
+		{1, 0, 0x0c0, ALL_MAY & ~UINT32_C(0x12)},
+		{1, 0, 0x0c0 | PXN, ALL_MAY & ~UINT32_C(0x16)},
+		{1, 0, 0x0c0 | UXN, ALL_MAY & ~UINT32_C(0x32)},
+		{1, 0, 0x000, 0x27},
+		{1, 0, 0x080 | UXN | PXN, 0x01},
+		{1, WALKER_EL2, 0x040, 0x07},
+		{1, WALKER_EL2, 0x0c0 | UXN, 0x01},
+		{2, 0, 0x0c0, ALL_MAY},
+		{2, 0, 0x040 | UXN, 0x09},
+		{2, 0, 0x080, 0x36},
+		{2, 0, 0, 0x24},
+		{2, WALKER_XNX, 0x0c0 | PXN, ALL_MAY & ~UINT32_C(0x04)},
+		{2, WALKER_XNX, 0x0c0 | PXN | UXN, ALL_MAY & ~UINT32_C(0x20)},
 	};
 
 	(void)state;
@@ -299,15 +301,17 @@ static void permissions_follow_the_bits(void **state)
 		config.stage = cases[i].stage;
 		config.flags |= cases[i].flags;
 		rig_init(&rig, &config);
-		rig_leaf(&rig, 0, 3, RIG_SH | RIG_AF | cases[i].bits |
-			 (cases[i].stage == 1 ? 0x04 : 0x3c));
+		rig_leaf(&rig, 0, 3,
+		         RIG_SH | RIG_AF | cases[i].bits | (cases[i].stage == 1 ? 0x04 : 0x3c));
 		for (uint32_t access = 0; access < 8; access++) {
 			uint32_t kind = access & WALKER_KIND;
 			bool high = access & WALKER_PRIVILEGED || cases[i].flags & WALKER_EL2;
 
 			if (kind != 3)
-				rig_expect(&rig, 0, access, cases[i].may >> (kind + (high ? 0 : 3)) & 1 ?
-					   WALKER_OK : WALKER_PERMISSION);
+				rig_expect(&rig, 0, access,
+				           cases[i].may >> (kind + (high ? 0 : 3)) & 1
+				                   ? WALKER_OK
+				                   : WALKER_PERMISSION);
 		}
 		assert_true(host_is_good(&rig.host));
 		rig_fini(&rig);
@@ -344,7 +348,7 @@ static void a_write_makes_writable_clean_dirty_and_a_read_does_not(void **state)
 
 static void without_hd_a_clean_leaf_faults_and_stays_cached(void **state)
 {
-	const struct iopgt_invalidation page = { .size = 4 * KIB, .stride_shift = 12, .level = 3 };
+	const struct iopgt_invalidation page = {.size = 4 * KIB, .stride_shift = 12, .level = 3};
 	struct walker_config config = rig_usual();
 	struct rig rig;
 	uint64_t slot;

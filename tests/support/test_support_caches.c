@@ -3,7 +3,9 @@
 #include "test_rig.h"
 
 static const struct iopgt_invalidation first_page = {
-	.size = 4 * KIB, .stride_shift = 12, .level = 3,
+	.size = 4 * KIB,
+	.stride_shift = 12,
+	.level = 3,
 };
 
 static bool cached(struct rig *rig, uint64_t iova)
@@ -85,7 +87,9 @@ static unsigned cached_pages(struct rig *rig)
 static void a_page_stride_removes_pages_and_blocks(void **state)
 {
 	const struct iopgt_invalidation request = {
-		.size = 4 * MIB, .stride_shift = 12, .level = IOPGT_NO_LEVEL,
+		.size = 4 * MIB,
+		.stride_shift = 12,
+		.level = IOPGT_NO_LEVEL,
 	};
 	struct rig rig;
 
@@ -100,7 +104,9 @@ static void a_page_stride_removes_pages_and_blocks(void **state)
 static void a_stride_reaches_only_what_it_steps_on(void **state)
 {
 	struct iopgt_invalidation request = {
-		.size = 4 * MIB, .stride_shift = 21, .level = IOPGT_NO_LEVEL,
+		.size = 4 * MIB,
+		.stride_shift = 21,
+		.level = IOPGT_NO_LEVEL,
 	};
 	struct rig rig;
 
@@ -123,7 +129,9 @@ static void a_stride_reaches_only_what_it_steps_on(void **state)
 static void a_wrong_level_hint_leaves_entries_behind(void **state)
 {
 	struct iopgt_invalidation request = {
-		.size = 4 * MIB, .stride_shift = 12, .level = 2,
+		.size = 4 * MIB,
+		.stride_shift = 12,
+		.level = 2,
 	};
 	struct rig rig;
 
@@ -143,7 +151,10 @@ static void a_wrong_level_hint_leaves_entries_behind(void **state)
 static void an_invalidation_next_door_removes_nothing(void **state)
 {
 	struct iopgt_invalidation request = {
-		.iova = 64 * KIB, .size = 2 * MIB - 64 * KIB, .stride_shift = 12, .level = 3,
+		.iova = 64 * KIB,
+		.size = 2 * MIB - 64 * KIB,
+		.stride_shift = 12,
+		.level = 3,
 	};
 	struct rig rig;
 
@@ -256,7 +267,10 @@ static void two_outputs_or_attributes_always_conflict(void **state)
 static void a_level_1_split_by_nt_does_not_conflict(void **state)
 {
 	const struct iopgt_invalidation block = {
-		.iova = 2 * MIB, .size = 2 * MIB, .stride_shift = 21, .level = 2,
+		.iova = 2 * MIB,
+		.size = 2 * MIB,
+		.stride_shift = 21,
+		.level = 2,
 	};
 	struct walker_config config = rig_usual();
 	uint64_t slot, table;
@@ -309,7 +323,7 @@ static void contiguous_changes_conflict_at_level_0_only(void **state)
 		rig_expect(&rig, 0, WALKER_READ, WALKER_OK);
 		rig_leaf(&rig, 0, 3, RIG_S1_CLEAN | UINT64_C(1) << 52);
 		assert_int_equal(walker_prefetch(rig.walker, 0),
-				 level ? WALKER_OK : WALKER_CONFLICT);
+		                 level ? WALKER_OK : WALKER_CONFLICT);
 		rig_fini(&rig);
 	}
 }
@@ -363,7 +377,7 @@ static void a_posted_invalidation_may_complete_early(void **state)
 static void a_non_coherent_walker_sees_what_was_cleaned(void **state)
 {
 	struct walker_config config = rig_usual();
-	struct random random = { 1 };
+	struct random random = {1};
 	struct rig rig;
 	uint64_t slot;
 	void *virt;

@@ -113,9 +113,12 @@ static void writes_go_by_pages_and_stop_at_a_fault(void **state)
 {
 	struct walker_config config = rig_usual();
 	unsigned char *memory = calloc(1, 16384), data[16384];
-	uint64_t pieces[2] = { 0, 0 };
-	struct walker_guest guest = { .base = memory, .phys_base = 64 * KIB, .bytes = 8192,
-				      .wrote = note_piece, .context = pieces };
+	uint64_t pieces[2] = {0, 0};
+	struct walker_guest guest = {.base = memory,
+	                             .phys_base = 64 * KIB,
+	                             .bytes = 8192,
+	                             .wrote = note_piece,
+	                             .context = pieces};
 	struct walker_transfer done;
 	struct rig rig;
 
@@ -159,8 +162,8 @@ static bool map_it(void *context, const struct walker_result *result)
 static void a_fault_handler_can_make_a_write_succeed(void **state)
 {
 	struct walker_config config = rig_usual();
-	unsigned char memory[4096] = { 0 };
-	struct walker_guest guest = { .base = memory, .bytes = sizeof(memory) };
+	unsigned char memory[4096] = {0};
+	struct walker_guest guest = {.base = memory, .bytes = sizeof(memory)};
 	struct rig rig;
 
 	(void)state;
@@ -175,7 +178,7 @@ static void a_fault_handler_can_make_a_write_succeed(void **state)
 
 static void calls_fail_when_they_are_told_to(void **state)
 {
-	const struct iopgt_invalidation page = { .size = 4096, .stride_shift = 12, .level = 3 };
+	const struct iopgt_invalidation page = {.size = 4096, .stride_shift = 12, .level = 3};
 	struct walker_config config = rig_usual();
 	struct iopgt_hal *hal;
 	uint64_t phys;
@@ -206,7 +209,7 @@ static void calls_fail_when_they_are_told_to(void **state)
 
 static void a_failed_sync_loses_what_was_posted(void **state)
 {
-	const struct iopgt_invalidation page = { .size = 4096, .stride_shift = 12, .level = 3 };
+	const struct iopgt_invalidation page = {.size = 4096, .stride_shift = 12, .level = 3};
 	struct walker_config config = rig_usual();
 	struct rig rig;
 
@@ -226,7 +229,7 @@ static void a_failed_sync_loses_what_was_posted(void **state)
 
 static void the_log_keeps_the_order_of_requests(void **state)
 {
-	const struct iopgt_invalidation page = { 4096, 8192, 1, 12, 3 };
+	const struct iopgt_invalidation page = {4096, 8192, 1, 12, 3};
 	struct walker_config config = rig_usual();
 	struct host_event event;
 	struct rig rig;
@@ -253,11 +256,9 @@ static void the_log_keeps_the_order_of_requests(void **state)
 static void bad_requests_are_violations(void **state)
 {
 	static const struct iopgt_invalidation bad[] = {
-		{ 0, 0, 0, 12, 3 },          { 0, 100, 0, 12, 3 },
-		{ 8, 4096, 0, 12, 3 },       { 0, 4096, 0, 11, 3 },
-		{ 0, 4096, 8, 12, 3 },       { 0, 4096, 0, 12, 4 },
-		{ 0, 4096, 0, 12, 0 },       { 4096, 2 * MIB, 0, 12, 2 },
-		{ ~UINT64_C(4095), 8192, 0, 12, 3 },
+		{0, 0, 0, 12, 3},    {0, 100, 0, 12, 3},        {8, 4096, 0, 12, 3},
+		{0, 4096, 0, 11, 3}, {0, 4096, 8, 12, 3},       {0, 4096, 0, 12, 4},
+		{0, 4096, 0, 12, 0}, {4096, 2 * MIB, 0, 12, 2}, {~UINT64_C(4095), 8192, 0, 12, 3},
 	};
 	struct walker_config config = rig_usual();
 	struct rig rig;
@@ -274,7 +275,7 @@ static void bad_requests_are_violations(void **state)
 
 static void a_free_before_the_sync_is_a_violation(void **state)
 {
-	const struct iopgt_invalidation page = { 0, 4096, IOPGT_INVALIDATE_WALK_CACHES, 12, 3 };
+	const struct iopgt_invalidation page = {0, 4096, IOPGT_INVALIDATE_WALK_CACHES, 12, 3};
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
@@ -292,7 +293,8 @@ static void a_free_before_the_sync_is_a_violation(void **state)
 		rig.host.hal.tlb.invalidate_range(&rig.host, &page);
 		if (i == 2)
 			rig.host.hal.tlb.sync(&rig.host);
-		rig.host.hal.free_table(&rig.host, pool_virt(rig.host.pool, table, 4096), table, 4096);
+		rig.host.hal.free_table(&rig.host, pool_virt(rig.host.pool, table, 4096), table,
+		                        4096);
 		/* 0: cached and not synced; 1: complete by luck, not synced; 2: good. */
 		assert_int_equal(host_violations(&rig.host), 2 - i);
 		rig_fini(&rig);
@@ -301,7 +303,7 @@ static void a_free_before_the_sync_is_a_violation(void **state)
 
 static void a_deaf_host_invalidates_nothing(void **state)
 {
-	const struct iopgt_invalidation page = { .size = 4096, .stride_shift = 12, .level = 3 };
+	const struct iopgt_invalidation page = {.size = 4096, .stride_shift = 12, .level = 3};
 	struct walker_config config = rig_usual();
 	struct rig rig;
 
@@ -317,7 +319,7 @@ static void a_deaf_host_invalidates_nothing(void **state)
 
 static void a_domain_walker_hears_its_own_requests_only(void **state)
 {
-	const struct iopgt_invalidation page = { .size = 4096, .stride_shift = 12, .level = 3 };
+	const struct iopgt_invalidation page = {.size = 4096, .stride_shift = 12, .level = 3};
 	const struct iopgt_tlb_ops *ops = host_walker_tlb_ops();
 	struct walker_config config = rig_usual();
 	struct host_walker *one;
@@ -342,7 +344,7 @@ static void a_domain_walker_hears_its_own_requests_only(void **state)
 
 /* A device writes while another thread cleans, waits and copies, as in live migration. */
 
-#define RACE_PAGES 16u
+#define RACE_PAGES  16u
 #define RACE_WRITES 1000u /* before and after */
 #define RACE_ROUNDS 50u   /* so many rounds of the other side */
 
@@ -355,7 +357,7 @@ struct race {
 
 static void race_write(struct race *race, struct random *random)
 {
-	struct walker_guest guest = { .base = race->memory, .bytes = RACE_PAGES * 4096 };
+	struct walker_guest guest = {.base = race->memory, .bytes = RACE_PAGES * 4096};
 	uint64_t value = random_next(random);
 	uint64_t iova = value % (RACE_PAGES * 4096 - 16);
 
@@ -366,7 +368,7 @@ static void race_write(struct race *race, struct random *random)
 static void *race_device(void *context)
 {
 	struct race *race = context;
-	struct random random = { 7 };
+	struct random random = {7};
 	unsigned last;
 
 	for (unsigned i = 0; i < RACE_WRITES; i++)
@@ -383,7 +385,7 @@ static void *race_device(void *context)
 /* One round: clean, invalidate, wait, copy. */
 static void race_round(struct race *race, const uint64_t *slots)
 {
-	struct iopgt_invalidation request = { 0, RACE_PAGES * 4096, 0, 12, 3 };
+	struct iopgt_invalidation request = {0, RACE_PAGES * 4096, 0, 12, 3};
 	bool dirty[RACE_PAGES];
 
 	for (unsigned page = 0; page < RACE_PAGES; page++) {
@@ -402,7 +404,7 @@ static void race_round(struct race *race, const uint64_t *slots)
 /* Returns whether the copy equals the memory in the end. */
 static bool race(uint32_t mode)
 {
-	struct race race = { .memory = calloc(RACE_PAGES, 4096), .copy = calloc(RACE_PAGES, 4096) };
+	struct race race = {.memory = calloc(RACE_PAGES, 4096), .copy = calloc(RACE_PAGES, 4096)};
 	struct walker_config config = walker_usual(seed_from_environment("IOPGT_SEED", 11));
 	struct walker_config usual = rig_usual();
 	uint64_t slots[RACE_PAGES];

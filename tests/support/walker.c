@@ -96,23 +96,26 @@ static enum walker_fault read_level(struct walker *walker, struct leaf_entry *en
 	uint64_t wrong;
 
 	if (!walker_fetch(config, entry->descriptor_phys, &entry->descriptor)) {
-		walker_record(walker, "bad table: walk of 0x%" PRIx64 " reads level %d at 0x%"
-			      PRIx64 ", no live table", entry->iova, entry->level,
-			      entry->descriptor_phys);
+		walker_record(walker,
+		              "bad table: walk of 0x%" PRIx64 " reads level %d at 0x%" PRIx64
+		              ", no live table",
+		              entry->iova, entry->level, entry->descriptor_phys);
 		return WALKER_BAD_TABLE;
 	}
 	pool_mark_walked(config->pool, entry->descriptor_phys);
 	fault = decode_check(config, entry->level, entry->descriptor, &wrong);
 	if (fault == WALKER_RESERVED)
-		walker_record(walker, "reserved bits 0x%" PRIx64 " in descriptor 0x%" PRIx64
-			      " of level %d at 0x%" PRIx64 ", iova 0x%" PRIx64, wrong,
-			      entry->descriptor, entry->level, entry->descriptor_phys, entry->iova);
+		walker_record(walker,
+		              "reserved bits 0x%" PRIx64 " in descriptor 0x%" PRIx64
+		              " of level %d at 0x%" PRIx64 ", iova 0x%" PRIx64,
+		              wrong, entry->descriptor, entry->level, entry->descriptor_phys,
+		              entry->iova);
 	return fault;
 }
 
 /* One atomic update of a descriptor in memory; false if it no longer was `expected`. */
 static bool update_memory(const struct walker *walker, const struct leaf_entry *expected,
-			  uint64_t desired)
+                          uint64_t desired)
 {
 	_Atomic uint64_t *word = pool_word(walker->config.pool, expected->descriptor_phys, false);
 	uint64_t old = pool_little_endian(expected->descriptor);
@@ -120,11 +123,16 @@ static bool update_memory(const struct walker *walker, const struct leaf_entry *
 	return word && atomic_compare_exchange_strong(word, &old, pool_little_endian(desired));
 }
 
-enum step { STEP_DOWN, STEP_LEAF, STEP_AGAIN, STEP_FAULT };
+enum step {
+	STEP_DOWN,
+	STEP_LEAF,
+	STEP_AGAIN,
+	STEP_FAULT
+};
 
 /* Access flag and nT of a leaf that was just read. */
 static enum step accept_leaf(struct walker *walker, struct leaf_entry *entry,
-			     enum walker_fault *fault)
+                             enum walker_fault *fault)
 {
 	const uint32_t flags = walker->config.flags;
 
@@ -148,7 +156,7 @@ static enum step accept_leaf(struct walker *walker, struct leaf_entry *entry,
 
 /* One level of a walk for `iova`: reads the table at *table. */
 static enum step walk_level(struct walker *walker, uint64_t *table, struct leaf_entry *entry,
-			    enum walker_fault *fault)
+                            enum walker_fault *fault)
 {
 	const struct walker_config *config = &walker->config;
 	unsigned shift = walker_level_shift(config, entry->level);
@@ -164,9 +172,11 @@ static enum step walk_level(struct walker *walker, uint64_t *table, struct leaf_
 	*table = decode_table_phys(config, entry->descriptor);
 	entry->level++;
 	cache_insert_table(walker, &(struct table_entry){
-		.iova = entry->iova >> shift << shift,
-		.table = *table, .shift = shift, .level = entry->level,
-	});
+					   .iova = entry->iova >> shift << shift,
+					   .table = *table,
+					   .shift = shift,
+					   .level = entry->level,
+				   });
 	return STEP_DOWN;
 }
 
@@ -214,7 +224,7 @@ static bool is_permitted(const struct walker_config *config, uint64_t descriptor
 		wanted *= WALKER_MAY_READ_UNPRIVILEGED / WALKER_MAY_READ;
 	/* What may be written unprivileged is never executed privileged. */
 	else if (!el2 && config->stage == 1 && kind == WALKER_EXECUTE &&
-		 may & WALKER_MAY_WRITE_UNPRIVILEGED)
+	         may & WALKER_MAY_WRITE_UNPRIVILEGED)
 		return false;
 	return may & wanted;
 }
@@ -242,7 +252,7 @@ static bool make_dirty(struct walker *walker, struct leaf_entry *entry)
 
 /* Finds the leaf for `iova` in the TLB or by a walk. A hit may be compared with memory. */
 static enum walker_fault find_leaf(struct walker *walker, uint64_t iova, struct leaf_entry *entry,
-				   bool *cached)
+                                   bool *cached)
 {
 	const struct leaf_entry *found = cache_find_leaf(walker, iova);
 
@@ -265,7 +275,7 @@ static enum walker_fault find_leaf(struct walker *walker, uint64_t iova, struct 
 static enum walker_fault attempt(struct walker *walker, struct walker_result *result, bool *again)
 {
 	const struct walker_config *config = &walker->config;
-	struct leaf_entry entry = { .level = walker->start_level };
+	struct leaf_entry entry = {.level = walker->start_level};
 	enum walker_fault fault;
 
 	*again = false;
@@ -289,7 +299,7 @@ static enum walker_fault attempt(struct walker *walker, struct walker_result *re
 		result->descriptor = entry.descriptor;
 	}
 	result->phys = decode_leaf_phys(config, entry.level, entry.descriptor) +
-		       (result->iova & (result->size - 1));
+	               (result->iova & (result->size - 1));
 	return WALKER_OK;
 }
 
@@ -312,9 +322,9 @@ enum walker_fault walker_perform(struct walker *walker, struct walker_result *re
 }
 
 enum walker_fault walker_access(struct walker *walker, uint64_t iova, uint32_t access,
-				struct walker_result *result)
+                                struct walker_result *result)
 {
-	struct walker_result own = { .iova = iova, .access = access };
+	struct walker_result own = {.iova = iova, .access = access};
 
 	pthread_mutex_lock(&walker->mutex);
 	walker_perform(walker, &own);

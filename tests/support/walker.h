@@ -39,12 +39,12 @@ enum walker_fault {
 	WALKER_ADDRESS_SIZE, /* an address in a descriptor is wider than output_bits */
 	WALKER_ACCESS_FLAG,  /* AF = 0 and no WALKER_HA */
 	WALKER_PERMISSION,
-	WALKER_OUTSIDE,      /* walker_read, walker_write: mapped to outside of guest memory */
+	WALKER_OUTSIDE, /* walker_read, walker_write: mapped to outside of guest memory */
 	/* The rest are errors of whoever wrote the tables, and stick: walker_error. */
-	WALKER_RESERVED,     /* a descriptor with bits set that have to be 0 (or 1) */
-	WALKER_CONFLICT,     /* two translations of one address: break-before-make was missing */
-	WALKER_BAD_TABLE,    /* a walk into memory that is no live table */
-	WALKER_FAULTS,       /* how many kinds there are */
+	WALKER_RESERVED,  /* a descriptor with bits set that have to be 0 (or 1) */
+	WALKER_CONFLICT,  /* two translations of one address: break-before-make was missing */
+	WALKER_BAD_TABLE, /* a walk into memory that is no live table */
+	WALKER_FAULTS,    /* how many kinds there are */
 };
 
 /* An access is one kind, and flags. */
@@ -74,22 +74,22 @@ struct walker_result {
  */
 struct walker_config {
 	struct pool *pool;
-	uint64_t root;               /* physical address of the start table(s) */
+	uint64_t root; /* physical address of the start table(s) */
 	uint64_t seed;
-	uint64_t mair;               /* stage 1; 0: facts.md 4, 0xf404ff44 */
-	uint32_t flags;              /* of enum walker_flag */
-	uint8_t stage;               /* 1 or 2 */
-	uint8_t granule_shift;       /* 12, 14 or 16 */
+	uint64_t mair;         /* stage 1; 0: facts.md 4, 0xf404ff44 */
+	uint32_t flags;        /* of enum walker_flag */
+	uint8_t stage;         /* 1 or 2 */
+	uint8_t granule_shift; /* 12, 14 or 16 */
 	uint8_t input_bits;
 	uint8_t output_bits;         /* also the PA size for the rules of stage-2 start levels */
 	uint8_t bbm_level;           /* 0 to 2: what it tolerates */
 	uint16_t tlb_entries;        /* 0: caches no leaf */
 	uint16_t walk_cache_entries; /* 0: caches no table descriptor */
 	/* Each happens once in so many chances; 0: never; 1: always. */
-	uint16_t evict_one_in;       /* an access first evicts one leaf and one table descriptor */
-	uint16_t complete_one_in;    /* a posted invalidation completes early, at a post or access */
-	uint16_t speculate_one_in;   /* a hit also walks memory again and compares */
-	uint16_t from_root_one_in;   /* a walk begins at the root, walk caches notwithstanding */
+	uint16_t evict_one_in;     /* an access first evicts one leaf and one table descriptor */
+	uint16_t complete_one_in;  /* a posted invalidation completes early, at a post or access */
+	uint16_t speculate_one_in; /* a hit also walks memory again and compares */
+	uint16_t from_root_one_in; /* a walk begins at the root, walk caches notwithstanding */
 	/*
 	 * With WALKER_RETRIES: called without the walker's mutex when an access of
 	 * walker_read or walker_write faults; true: try again. Null: translation
@@ -102,11 +102,11 @@ struct walker_config {
 struct walker_counters {
 	uint64_t accesses, hits, walks;
 	uint64_t dirty_updates, access_flag_updates;
-	uint64_t rereads;                 /* a clean entry differed from memory: walked again */
-	uint64_t ranges, alls, syncs;     /* posted ranges, posted alls, syncs */
-	uint64_t removed;                 /* cache entries removed by invalidations */
-	uint64_t evicted;                 /* by chance or for room */
-	uint64_t faults[WALKER_FAULTS];   /* by kind; [WALKER_OK]: accesses that went well */
+	uint64_t rereads;               /* a clean entry differed from memory: walked again */
+	uint64_t ranges, alls, syncs;   /* posted ranges, posted alls, syncs */
+	uint64_t removed;               /* cache entries removed by invalidations */
+	uint64_t evicted;               /* by chance or for room */
+	uint64_t faults[WALKER_FAULTS]; /* by kind; [WALKER_OK]: accesses that went well */
 };
 
 enum walker_dirty {
@@ -124,8 +124,8 @@ enum walker_memory {
 };
 
 enum walker_permission {
-	WALKER_MAY_READ = 1 << 0,              /* privileged, or stage 2 */
-	WALKER_MAY_WRITE = 1 << 1,             /* writable-clean counts as writable */
+	WALKER_MAY_READ = 1 << 0,  /* privileged, or stage 2 */
+	WALKER_MAY_WRITE = 1 << 1, /* writable-clean counts as writable */
 	WALKER_MAY_EXECUTE = 1 << 2,
 	WALKER_MAY_READ_UNPRIVILEGED = 1 << 3,
 	WALKER_MAY_WRITE_UNPRIVILEGED = 1 << 4,
@@ -134,25 +134,25 @@ enum walker_permission {
 
 /* What stands in memory for an address: a decoded leaf, or why there is none. */
 struct walker_leaf {
-	enum walker_fault fault;     /* WALKER_OK; TRANSLATION, ADDRESS_SIZE, RESERVED, BAD_TABLE */
-	uint64_t phys;               /* output address of the iova asked for */
-	uint64_t leaf_phys;          /* output address of the leaf's first byte */
-	uint64_t size;               /* bytes the leaf maps */
-	uint64_t descriptor;         /* raw; if there is none the invalid one that ended the walk */
+	enum walker_fault fault; /* WALKER_OK; TRANSLATION, ADDRESS_SIZE, RESERVED, BAD_TABLE */
+	uint64_t phys;           /* output address of the iova asked for */
+	uint64_t leaf_phys;      /* output address of the leaf's first byte */
+	uint64_t size;           /* bytes the leaf maps */
+	uint64_t descriptor;     /* raw; if there is none the invalid one that ended the walk */
 	uint64_t descriptor_phys;
-	int level;                   /* where the walk ended */
-	uint32_t permissions;        /* of enum walker_permission */
+	int level;            /* where the walk ended */
+	uint32_t permissions; /* of enum walker_permission */
 	enum walker_dirty dirty;
 	enum walker_memory memory;
-	uint8_t attribute;           /* raw AttrIndx or MemAttr */
-	uint8_t shareability;        /* 0 none, 2 outer, 3 inner */
+	uint8_t attribute;    /* raw AttrIndx or MemAttr */
+	uint8_t shareability; /* 0 none, 2 outer, 3 inner */
 	bool present, access_flag, no_translation /* nT */, contiguous;
 };
 
 /* Guest memory as walker_read and walker_write reach it. */
 struct walker_guest {
-	void *base;            /* virtual address of phys_base */
-	uint64_t phys_base;    /* output address of the first byte */
+	void *base;         /* virtual address of phys_base */
+	uint64_t phys_base; /* output address of the first byte */
 	uint64_t bytes;
 	uint32_t access_flags; /* WALKER_PRIVILEGED or 0 */
 	/*
@@ -164,8 +164,9 @@ struct walker_guest {
 };
 
 struct walker_transfer {
-	size_t bytes;                /* how many were moved before the fault */
-	struct walker_result result; /* of the last piece; result.fault is WALKER_OK if all went well */
+	size_t bytes; /* how many were moved before the fault */
+	struct walker_result
+		result; /* of the last piece; result.fault is WALKER_OK if all went well */
 };
 
 struct walker;
@@ -195,7 +196,7 @@ void walker_set_root(struct walker *walker, uint64_t root);
 
 /* One access, which moves no data. Returns result->fault; `result` may be null. */
 enum walker_fault walker_access(struct walker *walker, uint64_t iova, uint32_t access,
-				struct walker_result *result);
+                                struct walker_result *result);
 
 /*
  * Walks and caches as a speculative read would, even if a translation is cached.
@@ -208,9 +209,9 @@ enum walker_fault walker_prefetch(struct walker *walker, uint64_t iova);
  * of translation, dirty update, and copy, so walker_sync waits for it.
  */
 struct walker_transfer walker_write(struct walker *walker, uint64_t iova, const void *data,
-				    size_t bytes, const struct walker_guest *guest);
-struct walker_transfer walker_read(struct walker *walker, uint64_t iova, void *data,
-				   size_t bytes, const struct walker_guest *guest);
+                                    size_t bytes, const struct walker_guest *guest);
+struct walker_transfer walker_read(struct walker *walker, uint64_t iova, void *data, size_t bytes,
+                                   const struct walker_guest *guest);
 
 /* Invalidations are posted; they are sure to be complete after walker_sync only. */
 void walker_post_range(struct walker *walker, const struct iopgt_invalidation *request);
@@ -241,7 +242,7 @@ void walker_clear_error(struct walker *walker);
  * locks. Returns leaf->fault.
  */
 enum walker_fault walker_translate(const struct walker *walker, uint64_t iova,
-				   struct walker_leaf *leaf);
+                                   struct walker_leaf *leaf);
 
 /*
  * The leaves that map `iova` to `last` (inclusive), in order, each with its own
@@ -249,7 +250,8 @@ enum walker_fault walker_translate(const struct walker *walker, uint64_t iova,
  * `each` returns false.
  */
 bool walker_for_each_leaf(const struct walker *walker, uint64_t iova, uint64_t last,
-			  bool (*each)(void *context, uint64_t iova, const struct walker_leaf *leaf),
-			  void *context);
+                          bool (*each)(void *context, uint64_t iova,
+                                       const struct walker_leaf *leaf),
+                          void *context);
 
 #endif

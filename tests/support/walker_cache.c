@@ -70,7 +70,7 @@ void cache_drop_leaf(struct walker *walker, const struct leaf_entry *entry)
 
 /* Output address that a leaf gives for `iova`. */
 static uint64_t output_of(const struct walker *walker, const struct leaf_entry *entry,
-			  uint64_t iova)
+                          uint64_t iova)
 {
 	return decode_leaf_phys(&walker->config, entry->level, entry->descriptor) +
 	       (iova - entry->iova);
@@ -83,7 +83,7 @@ static uint64_t output_of(const struct walker *walker, const struct leaf_entry *
  * the Contiguous bit at level 0. Permissions, AF and dirty state never do.
  */
 static const char *conflict(const struct walker *walker, const struct leaf_entry *one,
-			    const struct leaf_entry *other)
+                            const struct leaf_entry *other)
 {
 	const struct walker_config *config = &walker->config;
 	uint64_t iova = one->shift < other->shift ? one->iova : other->iova;
@@ -115,9 +115,11 @@ static enum walker_fault drop_conflicts(struct walker *walker, const struct leaf
 		why = conflict(walker, cached, entry);
 		if (!why)
 			continue;
-		walker_record(walker, "conflict at 0x%" PRIx64 ": %s: cached 0x%" PRIx64
-			      " (level %d), now 0x%" PRIx64 " (level %d)", entry->iova, why,
-			      cached->descriptor, cached->level, entry->descriptor, entry->level);
+		walker_record(walker,
+		              "conflict at 0x%" PRIx64 ": %s: cached 0x%" PRIx64
+		              " (level %d), now 0x%" PRIx64 " (level %d)",
+		              entry->iova, why, cached->descriptor, cached->level,
+		              entry->descriptor, entry->level);
 		remove_leaf(walker, i);
 		fault = WALKER_CONFLICT;
 	}
@@ -236,7 +238,7 @@ static void complete(struct walker *walker, unsigned nth)
 
 	walker->posted_count--;
 	memmove(&walker->posted[nth], &walker->posted[nth + 1],
-		(walker->posted_count - nth) * sizeof(posted));
+	        (walker->posted_count - nth) * sizeof(posted));
 	if (posted.all) {
 		walker->counters.removed += walker->leaf_count + walker->table_count;
 		cache_drop_all(walker);
@@ -247,8 +249,7 @@ static void complete(struct walker *walker, unsigned nth)
 
 static void complete_early(struct walker *walker)
 {
-	if (walker->posted_count &&
-	    random_chance(&walker->random, walker->config.complete_one_in))
+	if (walker->posted_count && random_chance(&walker->random, walker->config.complete_one_in))
 		complete(walker, (unsigned)random_below(&walker->random, walker->posted_count));
 }
 
@@ -281,7 +282,7 @@ void walker_post_range(struct walker *walker, const struct iopgt_invalidation *r
 	pthread_mutex_lock(&walker->mutex);
 	walker->counters.ranges++;
 	if (request->size)
-		post(walker, &(struct posted){ .request = *request });
+		post(walker, &(struct posted){.request = *request});
 	pthread_mutex_unlock(&walker->mutex);
 }
 
@@ -289,7 +290,7 @@ void walker_post_all(struct walker *walker)
 {
 	pthread_mutex_lock(&walker->mutex);
 	walker->counters.alls++;
-	post(walker, &(struct posted){ .all = true });
+	post(walker, &(struct posted){.all = true});
 	pthread_mutex_unlock(&walker->mutex);
 }
 

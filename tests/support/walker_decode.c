@@ -176,8 +176,8 @@ static uint64_t leaf_wrong(const struct walker_config *config, int level, uint64
 {
 	uint64_t wrong = descriptor & leaf_zero_address(config, level);
 
-	wrong |= config->stage == 1 ? stage1_wrong(config, descriptor) :
-				      stage2_wrong(config, descriptor);
+	wrong |= config->stage == 1 ? stage1_wrong(config, descriptor)
+	                            : stage2_wrong(config, descriptor);
 	if ((descriptor & BITS64(9, 8)) == BIT64(8)) /* SH = 1 is reserved */
 		wrong |= BIT64(8);
 	if (level < 1 || (level == 1 && config->granule_shift != 12))
@@ -185,8 +185,8 @@ static uint64_t leaf_wrong(const struct walker_config *config, int level, uint64
 	return wrong;
 }
 
-enum walker_fault decode_check(const struct walker_config *config, int level,
-			       uint64_t descriptor, uint64_t *wrong)
+enum walker_fault decode_check(const struct walker_config *config, int level, uint64_t descriptor,
+                               uint64_t *wrong)
 {
 	enum decode_kind kind = decode_kind(config, level, descriptor);
 	uint64_t address;
@@ -208,8 +208,8 @@ enum walker_fault decode_check(const struct walker_config *config, int level,
 
 enum walker_dirty decode_dirty(const struct walker_config *config, uint64_t descriptor)
 {
-	bool writable_now = config->stage == 1 ? !(descriptor & DESC_READ_ONLY) :
-						 descriptor & DESC_S2_WRITE;
+	bool writable_now =
+		config->stage == 1 ? !(descriptor & DESC_READ_ONLY) : descriptor & DESC_S2_WRITE;
 
 	if (descriptor & DESC_DBM)
 		return writable_now ? WALKER_WRITABLE_DIRTY : WALKER_WRITABLE_CLEAN;

@@ -12,29 +12,33 @@
 /* Bits `high` down to `low`. */
 #define BITS64(high, low) ((UINT64_MAX >> (63 - (high))) & (UINT64_MAX << (low)))
 
-#define DESC_VALID BIT64(0)
+#define DESC_VALID         BIT64(0)
 #define DESC_TABLE_OR_PAGE BIT64(1)
-#define DESC_UNPRIVILEGED BIT64(6)  /* stage 1: AP[1] */
-#define DESC_READ_ONLY BIT64(7)     /* stage 1: AP[2] */
-#define DESC_S2_READ BIT64(6)       /* stage 2: S2AP[0] */
-#define DESC_S2_WRITE BIT64(7)      /* stage 2: S2AP[1] */
-#define DESC_AF BIT64(10)
-#define DESC_NG BIT64(11)
-#define DESC_NT BIT64(16)
-#define DESC_DBM BIT64(51)
-#define DESC_CONTIGUOUS BIT64(52)
-#define DESC_PXN BIT64(53)
-#define DESC_XN BIT64(54)           /* UXN, or XN in a regime with one privilege level */
+#define DESC_UNPRIVILEGED  BIT64(6) /* stage 1: AP[1] */
+#define DESC_READ_ONLY     BIT64(7) /* stage 1: AP[2] */
+#define DESC_S2_READ       BIT64(6) /* stage 2: S2AP[0] */
+#define DESC_S2_WRITE      BIT64(7) /* stage 2: S2AP[1] */
+#define DESC_AF            BIT64(10)
+#define DESC_NG            BIT64(11)
+#define DESC_NT            BIT64(16)
+#define DESC_DBM           BIT64(51)
+#define DESC_CONTIGUOUS    BIT64(52)
+#define DESC_PXN           BIT64(53)
+#define DESC_XN            BIT64(54) /* UXN, or XN in a regime with one privilege level */
 
 #define LAST_LEVEL 3
 
-enum decode_kind { DECODE_INVALID, DECODE_TABLE, DECODE_LEAF };
+enum decode_kind {
+	DECODE_INVALID,
+	DECODE_TABLE,
+	DECODE_LEAF
+};
 
 /* walker_decode.c */
 enum decode_kind decode_kind(const struct walker_config *config, int level, uint64_t descriptor);
 /* OK, or TRANSLATION, ADDRESS_SIZE, RESERVED; RESERVED says which bits in *wrong. */
-enum walker_fault decode_check(const struct walker_config *config, int level,
-			       uint64_t descriptor, uint64_t *wrong);
+enum walker_fault decode_check(const struct walker_config *config, int level, uint64_t descriptor,
+                               uint64_t *wrong);
 uint64_t decode_table_phys(const struct walker_config *config, uint64_t descriptor);
 uint64_t decode_leaf_phys(const struct walker_config *config, int level, uint64_t descriptor);
 enum walker_dirty decode_dirty(const struct walker_config *config, uint64_t descriptor);
@@ -82,7 +86,7 @@ struct walker {
 	struct posted posted[POSTED_MOST];
 	unsigned posted_count;
 	struct walker_counters counters;
-	char error[240];       /* the first sticky one */
+	char error[240]; /* the first sticky one */
 };
 
 /* walker_decode.c: where the descriptor for `iova` stands in the table of `level` at `table`. */

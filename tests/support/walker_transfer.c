@@ -9,8 +9,8 @@
 
 /* One piece, within a granule, as one critical section. `data` is read or written. */
 static enum walker_fault move_piece(struct walker *walker, struct walker_result *result,
-				    unsigned char *data, size_t bytes,
-				    const struct walker_guest *guest)
+                                    unsigned char *data, size_t bytes,
+                                    const struct walker_guest *guest)
 {
 	bool is_write = (result->access & WALKER_KIND) == WALKER_WRITE;
 	uint64_t offset;
@@ -37,7 +37,7 @@ static enum walker_fault move_piece(struct walker *walker, struct walker_result 
 
 /* After a fault, without the mutex: does the device try again? */
 static bool retries(const struct walker_config *config, const struct walker_result *result,
-		    unsigned *faults)
+                    unsigned *faults)
 {
 	if (!(config->flags & WALKER_RETRIES) || result->fault >= WALKER_OUTSIDE)
 		return false;
@@ -48,10 +48,10 @@ static bool retries(const struct walker_config *config, const struct walker_resu
 }
 
 static struct walker_transfer transfer(struct walker *walker, struct walker_result start,
-				       unsigned char *data, size_t bytes,
-				       const struct walker_guest *guest)
+                                       unsigned char *data, size_t bytes,
+                                       const struct walker_guest *guest)
 {
-	struct walker_transfer done = { .result = start };
+	struct walker_transfer done = {.result = start};
 	const uint64_t granule = BIT64(walker->config.granule_shift);
 
 	while (done.bytes < bytes) {
@@ -74,18 +74,18 @@ static struct walker_transfer transfer(struct walker *walker, struct walker_resu
 }
 
 struct walker_transfer walker_write(struct walker *walker, uint64_t iova, const void *data,
-				    size_t bytes, const struct walker_guest *guest)
+                                    size_t bytes, const struct walker_guest *guest)
 {
-	struct walker_result start = { .iova = iova, .access = WALKER_WRITE | guest->access_flags };
+	struct walker_result start = {.iova = iova, .access = WALKER_WRITE | guest->access_flags};
 
 	/* Only read from: the kind is WRITE. */
 	return transfer(walker, start, (unsigned char *)(uintptr_t)data, bytes, guest);
 }
 
-struct walker_transfer walker_read(struct walker *walker, uint64_t iova, void *data,
-				   size_t bytes, const struct walker_guest *guest)
+struct walker_transfer walker_read(struct walker *walker, uint64_t iova, void *data, size_t bytes,
+                                   const struct walker_guest *guest)
 {
-	struct walker_result start = { .iova = iova, .access = WALKER_READ | guest->access_flags };
+	struct walker_result start = {.iova = iova, .access = WALKER_READ | guest->access_flags};
 
 	return transfer(walker, start, data, bytes, guest);
 }

@@ -47,7 +47,7 @@ static enum walker_memory stage2_memory(const struct walker_config *config, unsi
 }
 
 static void describe_leaf(const struct walker_config *config, uint64_t iova,
-			  struct walker_leaf *leaf)
+                          struct walker_leaf *leaf)
 {
 	uint64_t descriptor = leaf->descriptor;
 
@@ -71,12 +71,12 @@ static void describe_leaf(const struct walker_config *config, uint64_t iova,
 }
 
 enum walker_fault walker_translate(const struct walker *walker, uint64_t iova,
-				   struct walker_leaf *leaf)
+                                   struct walker_leaf *leaf)
 {
 	const struct walker_config *config = &walker->config;
 	uint64_t table = config->root, wrong;
 
-	*leaf = (struct walker_leaf){ .level = walker->start_level };
+	*leaf = (struct walker_leaf){.level = walker->start_level};
 	if (!decode_in_range(config, iova))
 		return leaf->fault = WALKER_TRANSLATION;
 	for (;;) {
@@ -96,8 +96,9 @@ enum walker_fault walker_translate(const struct walker *walker, uint64_t iova,
 }
 
 bool walker_for_each_leaf(const struct walker *walker, uint64_t iova, uint64_t last,
-			  bool (*each)(void *context, uint64_t iova, const struct walker_leaf *leaf),
-			  void *context)
+                          bool (*each)(void *context, uint64_t iova,
+                                       const struct walker_leaf *leaf),
+                          void *context)
 {
 	struct walker_leaf leaf;
 	uint64_t mask;

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Making and ending fixtures; running tests over combinations. */
+#include "fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- The hook around the HAL --- */
+
+static void run_hook(struct fixture *f, enum host_call call, bool done)
+{
+	if (!f->hook || f->in_hook)
+		return;
+	f->in_hook = true;
+	f->hook(f, call, done);
+	f->in_hook = false;
+}
+
+_Static_assert(offsetof(struct fixture, host) == 0, "a host is found in its fixture");
+
+static struct fixture *of_host(void *context)
+{
+	return context;
+}
+
+static void *hooked_alloc(void *context, uint32_t bytes, uint32_t flags, uint64_t *phys)
+{
+	struct fixture *f = of_host(context);
+	void *memory;
+
+	run_hook(f, HOST_ALLOC, false);
+	memory = f->host.hal.alloc_table(context, bytes, flags, phys);
+	run_hook(f, HOST_ALLOC, true);
+	return memory;
+}
+
+static int hooked_range(void *context, const struct iopgt_invalidation *request)
+{
+	struct fixture *f = of_host(context);
+	int error;
+
+	run_hook(f, HOST_RANGE, false);
+	error = f->host.hal.tlb.invalidate_range(context, request);
+	run_hook(f, HOST_RANGE, true);
+	return error;
+}
+
+static int hooked_all(void *context)
+{
+	struct fixture *f = of_host(context);
+	int error;
+
+	run_hook(f, HOST_ALL, false);
+	error = f->host.hal.tlb.invalidate_all(context);
+	run_hook(f, HOST_ALL, true);
+	return error;
+}
+
+static int hooked_sync(void *context)
+{
+	struct fixture *f = of_host(context);
+	int error;
+
+	run_hook(f, HOST_SYNC, false);
+	error = f->host.hal.tlb.sync(context);
+	run_hook(f, HOST_SYNC, true);
+	return error;
+}
+
+static int domain_range(void *context, const struct iopgt_invalidation *request)
+{
+	struct host_walker *walker = context;
+	struct fixture *f = of_host(walker->host);
+	int error;
+
+	run_hook(f, HOST_RANGE, false);
+	error = host_walker_tlb_ops()->invalidate_range(context, request);
+	run_hook(f, HOST_RANGE, true);
+	return error;
+}
+
+static int domain_all(void *context)
+{
+	struct host_walker *walker = context;
+	struct fixture *f = of_host(walker->host);
+	int error;
+
+	run_hook(f, HOST_ALL, false);
+	error = host_walker_tlb_ops()->invalidate_all(context);
+	run_hook(f, HOST_ALL, true);
+	return error;
+}
+
+static int domain_sync(void *context)
+{
+	struct host_walker *walker = context;
+	struct fixture *f = of_host(walker->host);
+	int error;
+
+	run_hook(f, HOST_SYNC, false);
+	error = host_walker_tlb_ops()->sync(context);
+	run_hook(f, HOST_SYNC, true);
+	return error;
+}
+
+static void hook_hal(struct fixture *f)
+{
+	f->hal = f->host.hal;
+	f->hal.alloc_table = hooked_alloc;
+	f->hal.tlb.invalidate_range = hooked_range;
+	f->hal.tlb.invalidate_all = hooked_all;
+	f->hal.tlb.sync = hooked_sync;
+	f->domain_tlb = *host_walker_tlb_ops();
+	f->domain_tlb.invalidate_range = domain_range;
+	f->domain_tlb.invalidate_all = domain_all;
+	f->domain_tlb.sync = domain_sync;
+	f->domain_tlb.max_ranges = f->options.host.max_ranges;
+	f->domain_tlb.join_bytes = f->options.host.join_bytes;
+}
+
+/* --- Making --- */
+
+static void fill_config(struct fixture *f)
+{
+	static const uint32_t modes[] = {IOPGT_DIRTY_HARDWARE, IOPGT_DIRTY_SOFTWARE,
+	                                 IOPGT_DIRTY_NONE};
+	const struct fixture_options *options = &f->options;
+
+	f->bbm_level = (uint8_t)(2 - options->level);
+	f->config = (struct iopgt_config){
+		.regime = options->regime,
+		.flags = options->config_flags,
+		.granule_shift = options->granule_shift ? options->granule_shift : 12,
+		.input_bits = options->input_bits ? options->input_bits : 48,
+		.output_bits = options->output_bits ? options->output_bits : 48,
+		.bbm_level = f->bbm_level,
+		.dirty = modes[options->dirty],
+		.leaf_sizes = options->leaf_sizes,
+	};
+}
+
+/*
+ * It caches all that it can and keeps it until it has to drop it: a posted
+ * invalidation is complete after sync and not before.
+ */
+static struct walker_config stubborn_walker(const struct fixture *f)
+{
+	struct walker_config config = {
+		.root = f->table->root_phys,
+		.seed = 1,
+		.stage = f->config.regime == IOPGT_STAGE2 ? 2 : 1,
+		.granule_shift = f->config.granule_shift,
+		.input_bits = f->config.input_bits,
+		.output_bits = f->config.output_bits,
+		.bbm_level = f->bbm_level,
+		.tlb_entries = 2048,
+		.walk_cache_entries = 128,
+	};
+
+	if (f->walker_count % 2 == 0)
+		config.flags |= WALKER_SMMU;
+	if (f->config.regime == IOPGT_STAGE1_EL2)
+		config.flags |= WALKER_EL2;
+	if (f->config.dirty == IOPGT_DIRTY_HARDWARE)
+		config.flags |= WALKER_HA | WALKER_HD;
+	if (f->config.flags & IOPGT_CONFIG_NON_COHERENT)
+		config.flags |= WALKER_NON_COHERENT;
+	if (f->config.flags & IOPGT_CONFIG_FORCED_WRITE_BACK)
+		config.flags |= WALKER_FWB;
+	return config;
+}
+
+static void describe_walker(struct fixture *f, unsigned index)
+{
+	struct iopgt_walker *walker = &f->domain_walkers[index];
+
+	*walker = (struct iopgt_walker){
+		.bbm_level = f->bbm_level,
+		.input_bits = f->config.input_bits,
+		.output_bits = f->config.output_bits,
+		.tlb = &f->domain_tlb,
+		.context = f->host_walkers[index],
+	};
+	if (f->config.dirty == IOPGT_DIRTY_HARDWARE)
+		walker->flags |= IOPGT_WALKER_DIRTY;
+	if (!(f->config.flags & IOPGT_CONFIG_NON_COHERENT))
+		walker->flags |= IOPGT_WALKER_COHERENT;
+	if (f->config.flags & IOPGT_CONFIG_FAULTS_RETRIED)
+		walker->flags |= IOPGT_WALKER_FAULTS_RETRIED;
+}
+
+unsigned fixture_add_walker(struct fixture *f)
+{
+	struct walker_config config = stubborn_walker(f);
+	unsigned index = f->walker_count++;
+
+	assert_true(index < FIXTURE_WALKERS);
+	if (f->options.domain) {
+		f->host_walkers[index] = host_add_domain_walker(&f->host, &config);
+		f->walkers[index] = f->host_walkers[index]->walker;
+		describe_walker(f, index);
+	} else {
+		f->walkers[index] = host_add_walker(&f->host, &config);
+	}
+	return index;
+}
+
+static void make_table(struct fixture *f)
+{
+	if (!f->options.domain) {
+		expect(IOPGT_OK, iopgt_init(&f->own_table, &f->config, &f->hal, &f->host));
+		f->table = &f->own_table;
+		return;
+	}
+	expect(IOPGT_OK, iopgt_domain_init(&f->domain, &f->config, &f->hal, &f->host,
+	                                   f->options.domain_flags));
+	f->table = &f->domain.table;
+}
+
+static void make_walkers(struct fixture *f)
+{
+	unsigned count = f->options.walkers ? f->options.walkers : 1;
+
+	while (f->walker_count < count) {
+		unsigned index = fixture_add_walker(f);
+
+		if (f->options.domain)
+			expect(IOPGT_OK,
+			       iopgt_domain_attach(&f->domain, &f->domain_walkers[index]));
+	}
+}
+
+struct fixture *fixture_create(const struct fixture_options *options, bool bare)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct host_options host = options->host;
+
+	assert_non_null(f);
+	f->options = *options;
+	fill_config(f);
+	if (getenv("IOPGT_DEAF"))
+		host.mode |= HOST_DEAF | HOST_FREES_UNCHECKED;
+	host.granule_shift = f->config.granule_shift;
+	host.non_coherent = f->config.flags & IOPGT_CONFIG_NON_COHERENT;
+	host_init(&f->host, &host);
+	hook_hal(f);
+	if (!bare) {
+		make_table(f);
+		make_walkers(f);
+	}
+	return f;
+}
+
+/* --- Ending --- */
+
+static void detach_all(struct fixture *f)
+{
+	for (unsigned i = 0; i < f->walker_count; i++) {
+		int error = iopgt_domain_detach(&f->domain, &f->domain_walkers[i]);
+
+		assert_true(error == IOPGT_OK || error == IOPGT_NOT_ATTACHED);
+	}
+}
+
+void fixture_end(struct fixture *f)
+{
+	if (f->table) {
+		f->hook = NULL;
+		host_fail_nothing(&f->host);
+		check(f);
+		for (unsigned i = 0; i < f->walker_count; i++)
+			walker_forget(f->walkers[i]);
+		if (f->options.domain) {
+			detach_all(f);
+			expect(IOPGT_OK, iopgt_domain_fini(&f->domain));
+		} else {
+			expect(IOPGT_OK, iopgt_fini(f->table));
+		}
+		f->table = NULL;
+	}
+	assert_int_equal(pool_in_use(f->host.pool), 0);
+	host_check(&f->host);
+}
+
+void fixture_destroy(struct fixture *f)
+{
+	host_fini(&f->host);
+	free(f->bitmap.words);
+	free(f);
+}
+
+/* --- Running --- */
+
+static const uint8_t granules[] = {12, 14, 16};
+static const uint32_t regimes[] = {IOPGT_STAGE1_EL1, IOPGT_STAGE1_EL2, IOPGT_STAGE2};
+static const uint32_t stages[] = {IOPGT_STAGE1_EL1, IOPGT_STAGE2};
+static const enum fixture_level levels[] = {FIXTURE_LEVEL_2, FIXTURE_LEVEL_1, FIXTURE_LEVEL_0};
+
+/* The combinations of a test, in order; number `which`, or false. */
+static bool combination(const struct fixture_test *test, unsigned which,
+                        struct fixture_options *options)
+{
+	*options = test->options;
+	if (test->axes & FIXTURE_GRANULES) {
+		options->granule_shift = granules[which % 3];
+		which /= 3;
+	}
+	if (test->axes & FIXTURE_REGIMES) {
+		options->regime = regimes[which % 3];
+		which /= 3;
+	}
+	if (test->axes & FIXTURE_STAGES) {
+		options->regime = stages[which % 2];
+		which /= 2;
+	}
+	if (test->axes & FIXTURE_LEVELS) {
+		options->level = levels[which % 3];
+		which /= 3;
+	}
+	return which == 0;
+}
+
+static char *combination_name(const struct fixture_test *test,
+                              const struct fixture_options *options)
+{
+	static const char *const texts[] = {"EL1", "EL2", "stage 2"};
+	unsigned shift = options->granule_shift ? options->granule_shift : 12;
+	char *name = malloc(strlen(test->name) + 40);
+	char *end = name;
+
+	if (!name)
+		abort();
+	end += sprintf(end, "%s", test->name);
+	if (test->axes & FIXTURE_GRANULES)
+		end += sprintf(end, ", %u KiB", 1u << (shift - 10));
+	if (test->axes & (FIXTURE_REGIMES | FIXTURE_STAGES))
+		end += sprintf(end, ", %s", texts[options->regime]);
+	if (test->axes & FIXTURE_LEVELS)
+		sprintf(end, ", level %d", 2 - (int)options->level);
+	return name;
+}
+
+/* One cmocka test. */
+struct fixture_case {
+	const struct fixture_test *test;
+	struct fixture_options options;
+	struct fixture *f;
+};
+
+static void run_case(void **state)
+{
+	struct fixture_case *one = *state;
+
+	one->f = fixture_create(&one->options, false);
+	one->test->test(one->f);
+	fixture_end(one->f);
+}
+
+static int end_case(void **state)
+{
+	struct fixture_case *one = *state;
+
+	if (one->f)
+		fixture_destroy(one->f);
+	return 0;
+}
+
+static size_t expand(const struct fixture_test *test, struct fixture_case *cases,
+                     struct CMUnitTest *units)
+{
+	struct fixture_options options;
+	size_t count = 0;
+
+	for (; combination(test, (unsigned)count, &options); count++) {
+		if (!cases)
+			continue;
+		cases[count] = (struct fixture_case){.test = test, .options = options};
+		units[count] = (struct CMUnitTest){
+			.name = combination_name(test, &options),
+			.test_func = run_case,
+			.teardown_func = end_case,
+			.initial_state = &cases[count],
+		};
+	}
+	return count;
+}
+
+int fixture_run(const char *group, const struct fixture_test *tests, size_t count)
+{
+	const char *filter = getenv("IOPGT_TEST");
+	struct fixture_case *cases;
+	struct CMUnitTest *units;
+	size_t total = 0, filled = 0;
+	int failed;
+
+	for (size_t i = 0; i < count; i++)
+		total += expand(&tests[i], NULL, NULL);
+	cases = calloc(total, sizeof(*cases));
+	units = calloc(total, sizeof(*units));
+	if (!cases || !units)
+		abort();
+	for (size_t i = 0; i < count; i++)
+		filled += expand(&tests[i], cases + filled, units + filled);
+	if (filter)
+		cmocka_set_test_filter(filter);
+	failed = _cmocka_run_group_tests(group, units, total, NULL, NULL);
+	for (size_t i = 0; i < total; i++)
+		free((void *)(uintptr_t)units[i].name);
+	free(units);
+	free(cases);
+	return failed;
+}

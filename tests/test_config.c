@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* iopgt_init: each field checked, each fault its own error, nothing left behind. */
+#include "fixture.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* A host without a table, and a configuration to spoil. */
+static void with_host(void (*test)(struct fixture *f))
+{
+	const struct fixture_options options = {0};
+	struct fixture *f = fixture_create(&options, true);
+
+	test(f);
+	assert_int_equal(pool_in_use(f->host.pool), 0);
+	host_check(&f->host);
+	fixture_destroy(f);
+}
+
+static void expect_refused(struct fixture *f, int want, const struct iopgt_config *config)
+{
+	struct iopgt_table table;
+
+	expect(want, iopgt_init(&table, config, &f->hal, &f->host));
+	assert_int_equal(pool_in_use(f->host.pool), 0);
+}
+
+static void expect_accepted(struct fixture *f, const struct iopgt_config *config)
+{
+	struct iopgt_table table;
+
+	expect(IOPGT_OK, iopgt_init(&table, config, &f->hal, &f->host));
+	assert_int_equal(pool_in_use(f->host.pool), 1);
+	expect(IOPGT_OK, iopgt_fini(&table));
+	assert_int_equal(pool_in_use(f->host.pool), 0);
+}
+
+/* --- Fields --- */
+
+#define EXPECT_EACH(f, want, field, ...)                                                           \
+	do {                                                                                       \
+		static const uint64_t values_[] = {__VA_ARGS__};                                   \
+                                                                                                   \
+		for (size_t i_ = 0; i_ < COUNT(values_); i_++) {                                   \
+			struct iopgt_config config_ = (f)->config;                                 \
+                                                                                                   \
+			config_.field = values_[i_];                                               \
+			if ((want) == IOPGT_OK)                                                    \
+				expect_accepted(f, &config_);                                      \
+			else                                                                       \
+				expect_refused(f, want, &config_);                                 \
+		}                                                                                  \
+	} while (0)
+
+static void each_field(struct fixture *f)
+{
+	EXPECT_EACH(f, IOPGT_OK, regime, IOPGT_STAGE1_EL1, IOPGT_STAGE1_EL2, IOPGT_STAGE2);
+	EXPECT_EACH(f, IOPGT_BAD_REGIME, regime, 3, 99, UINT32_MAX);
+	EXPECT_EACH(f, IOPGT_OK, granule_shift, 12, 14, 16);
+	EXPECT_EACH(f, IOPGT_BAD_GRANULE, granule_shift, 0, 1, 11, 13, 15, 17, 64, 255);
+	EXPECT_EACH(f, IOPGT_OK, input_bits, 25, 32, 39, 40, 48);
+	EXPECT_EACH(f, IOPGT_BAD_INPUT_BITS, input_bits, 0, 12, 24, 49, 52, 64, 255);
+	EXPECT_EACH(f, IOPGT_OK, output_bits, 32, 36, 40, 42, 44, 48);
+	EXPECT_EACH(f, IOPGT_BAD_OUTPUT_BITS, output_bits, 0, 31, 33, 39, 47, 49, 52, 64, 255);
+	EXPECT_EACH(f, IOPGT_OK, bbm_level, 0, 1, 2);
+	EXPECT_EACH(f, IOPGT_BAD_BBM_LEVEL, bbm_level, 3, 255);
+	EXPECT_EACH(f, IOPGT_OK, dirty, IOPGT_DIRTY_NONE, IOPGT_DIRTY_HARDWARE,
+	            IOPGT_DIRTY_SOFTWARE);
+	EXPECT_EACH(f, IOPGT_BAD_DIRTY_MODE, dirty, 3, UINT32_MAX);
+	EXPECT_EACH(f, IOPGT_OK, flags, 0, IOPGT_CONFIG_FAULTS_RETRIED);
+	EXPECT_EACH(f, IOPGT_BAD_FLAGS, flags, 1 << 3, 1u << 31, 9);
+}
+
+static void each_legal_value_is_accepted_and_each_fault_has_its_error(void **state)
+{
+	(void)state;
+	with_host(each_field);
+}
+
+/* "The granule's smallest, or its two smallest, or all that it has; 0: all" */
+static void leaf_sizes(struct fixture *f)
+{
+	EXPECT_EACH(f, IOPGT_OK, leaf_sizes, 0, 1 << 12, 1 << 12 | 1 << 21,
+	            1 << 12 | 1 << 21 | 1 << 30);
+	EXPECT_EACH(f, IOPGT_BAD_LEAF_SIZES, leaf_sizes, 1 << 21, 1 << 30, 1 << 21 | 1 << 30,
+	            1 << 13 | 1 << 12, 1 << 14, 1 << 12 | 1 << 30, 1 << 12 | 1 << 25,
+	            UINT64_C(1) << 39 | 1 << 12, UINT64_C(1) << 63, 1);
+	f->config.granule_shift = 14;
+	EXPECT_EACH(f, IOPGT_OK, leaf_sizes, 0, 1 << 14, 1 << 14 | 1 << 25);
+	EXPECT_EACH(f, IOPGT_BAD_LEAF_SIZES, leaf_sizes, 1 << 12, 1 << 25, 1 << 14 | 1 << 21,
+	            UINT64_C(1) << 36 | 1 << 25 | 1 << 14);
+	f->config.granule_shift = 16;
+	EXPECT_EACH(f, IOPGT_OK, leaf_sizes, 0, 1 << 16, 1 << 16 | 1 << 29);
+	EXPECT_EACH(f, IOPGT_BAD_LEAF_SIZES, leaf_sizes, 1 << 12, 1 << 29, 1 << 16 | 1 << 25,
+	            UINT64_C(1) << 42 | 1 << 29 | 1 << 16);
+}
+
+static void leaf_sizes_are_those_of_the_granule(void **state)
+{
+	(void)state;
+	with_host(leaf_sizes);
+}
+
+static void stage_2_sizes(struct fixture *f)
+{
+	f->config.regime = IOPGT_STAGE2;
+	f->config.output_bits = 40;
+	EXPECT_EACH(f, IOPGT_OK, input_bits, 25, 32, 39, 40);
+	EXPECT_EACH(f, IOPGT_BAD_INPUT_BITS, input_bits, 41, 48);
+	f->config.output_bits = 32;
+	EXPECT_EACH(f, IOPGT_BAD_INPUT_BITS, input_bits, 33, 40, 48);
+	f->config.regime = IOPGT_STAGE1_EL1;
+	EXPECT_EACH(f, IOPGT_OK, input_bits, 33, 48);
+}
+
+static void stage_2_input_is_at_most_the_output(void **state)
+{
+	(void)state;
+	with_host(stage_2_sizes);
+}
+
+static void walks_that_do_not_snoop(struct fixture *f)
+{
+	f->config.flags = IOPGT_CONFIG_NON_COHERENT;
+	EXPECT_EACH(f, IOPGT_BAD_WALK, dirty, IOPGT_DIRTY_HARDWARE, IOPGT_DIRTY_SOFTWARE);
+	EXPECT_EACH(f, IOPGT_OK, dirty, IOPGT_DIRTY_NONE);
+}
+
+static void dirty_management_asks_for_a_coherent_walk(void **state)
+{
+	(void)state;
+	with_host(walks_that_do_not_snoop);
+}
+
+/* --- The HAL --- */
+
+static void expect_bad_hal(struct fixture *f)
+{
+	expect_refused(f, IOPGT_BAD_HAL, &f->config);
+	f->hal = f->host.hal;
+}
+
+static void spoil_the_hal(struct fixture *f)
+{
+	f->hal = f->host.hal;
+	f->hal.alloc_table = NULL;
+	expect_bad_hal(f);
+	f->hal.free_table = NULL;
+	expect_bad_hal(f);
+	f->hal.phys_to_virt = NULL;
+	expect_bad_hal(f);
+	f->hal.tlb.invalidate_range = NULL;
+	expect_bad_hal(f);
+	f->hal.tlb.invalidate_all = NULL;
+	expect_bad_hal(f);
+	f->hal.tlb.sync = NULL;
+	expect_bad_hal(f);
+	f->config.flags = IOPGT_CONFIG_NON_COHERENT;
+	f->config.dirty = IOPGT_DIRTY_NONE;
+	f->hal.clean = NULL;
+	expect_bad_hal(f);
+}
+
+static void each_missing_callback_is_a_bad_hal(void **state)
+{
+	(void)state;
+	with_host(spoil_the_hal);
+}
+
+static void leave_out_the_optional(struct fixture *f)
+{
+	f->hal = f->host.hal;
+	f->hal.publish = NULL;
+	f->hal.clean = NULL;
+	expect_accepted(f, &f->config);
+	f->hal.flags = IOPGT_HAL_LINEAR;
+	f->hal.linear_offset = pool_linear_offset(f->host.pool);
+	f->hal.phys_to_virt = NULL;
+	expect_accepted(f, &f->config);
+}
+
+static void callbacks_that_are_not_needed_may_be_null(void **state)
+{
+	(void)state;
+	with_host(leave_out_the_optional);
+}
+
+static void give_null(struct fixture *f)
+{
+	struct iopgt_table table;
+
+	expect(IOPGT_BAD_ARGUMENT, iopgt_init(NULL, &f->config, &f->hal, &f->host));
+	expect(IOPGT_BAD_ARGUMENT, iopgt_init(&table, NULL, &f->hal, &f->host));
+	expect(IOPGT_BAD_ARGUMENT, iopgt_init(&table, &f->config, NULL, &f->host));
+	expect(IOPGT_BAD_ARGUMENT, iopgt_fini(NULL));
+}
+
+static void null_pointers_are_refused(void **state)
+{
+	(void)state;
+	with_host(give_null);
+}
+
+/* --- Memory for the start table --- */
+
+static uint64_t spoiled_by; /* what is added to the physical address */
+
+static void *alloc_spoiled(void *context, uint32_t bytes, uint32_t flags, uint64_t *phys)
+{
+	struct fixture *f = context; /* the host is its first member */
+	void *memory = f->host.hal.alloc_table(context, bytes, flags, phys);
+
+	*phys += spoiled_by;
+	return memory;
+}
+
+static void free_spoiled(void *context, void *memory, uint64_t phys, uint32_t bytes)
+{
+	struct fixture *f = context;
+
+	f->host.hal.free_table(context, memory, phys - spoiled_by, bytes);
+}
+
+static void give_bad_memory(struct fixture *f)
+{
+	static const uint64_t spoils[] = {8, 64, 2048, UINT64_C(1) << 40, UINT64_C(1) << 52};
+
+	f->config.output_bits = 40;
+	f->config.input_bits = 48; /* a start table of 4 KiB */
+	f->hal.alloc_table = alloc_spoiled;
+	f->hal.free_table = free_spoiled;
+	for (size_t i = 0; i < COUNT(spoils); i++) {
+		spoiled_by = spoils[i];
+		expect_refused(f, IOPGT_BAD_TABLE_MEMORY, &f->config);
+	}
+	spoiled_by = 0;
+	expect_accepted(f, &f->config);
+}
+
+static void memory_that_is_misaligned_or_out_of_reach_is_given_back(void **state)
+{
+	(void)state;
+	with_host(give_bad_memory);
+}
+
+static void give_no_memory(struct fixture *f)
+{
+	host_fail(&f->host, HOST_ALLOC, 1, false);
+	expect_refused(f, IOPGT_NO_MEMORY, &f->config);
+	expect_accepted(f, &f->config);
+}
+
+static void without_memory_there_is_no_table(void **state)
+{
+	(void)state;
+	with_host(give_no_memory);
+}
+
+static void end_with_mappings(struct fixture *f)
+{
+	struct iopgt_mapping mapping = fixture_mapping(0, 4096, 4 << 20, RW);
+	struct iopgt_table table;
+	struct iopgt_op op = {0};
+
+	expect(IOPGT_OK, iopgt_init(&table, &f->config, &f->hal, &f->host));
+	expect(IOPGT_OK, iopgt_map(&table, &mapping, &op));
+	mapping.iova = UINT64_C(1) << 46;
+	expect(IOPGT_OK, iopgt_map(&table, &mapping, &op));
+	expect(IOPGT_OK, iopgt_op_finish(&op));
+	assert_true(pool_in_use(f->host.pool) > 5);
+	expect(IOPGT_OK, iopgt_fini(&table));
+}
+
+static void fini_frees_all_tables(void **state)
+{
+	(void)state;
+	with_host(end_with_mappings);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_legal_value_is_accepted_and_each_fault_has_its_error),
+		cmocka_unit_test(leaf_sizes_are_those_of_the_granule),
+		cmocka_unit_test(stage_2_input_is_at_most_the_output),
+		cmocka_unit_test(dirty_management_asks_for_a_coherent_walk),
+		cmocka_unit_test(each_missing_callback_is_a_bad_hal),
+		cmocka_unit_test(callbacks_that_are_not_needed_may_be_null),
+		cmocka_unit_test(null_pointers_are_refused),
+		cmocka_unit_test(memory_that_is_misaligned_or_out_of_reach_is_given_back),
+		cmocka_unit_test(without_memory_there_is_no_table),
+		cmocka_unit_test(fini_frees_all_tables),
+	};
+
+	return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);
+}

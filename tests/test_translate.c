@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* iopgt_translate: one address. */
+#include "fixture.h"
+
+#define FIRST(f) (4 * block(f))
+#define PHYS(f)  (12 * block(f))
+#define SPACE    (UINT64_C(1) << 48)
+
+static void translate_answers_for_every_byte_of_a_leaf(struct fixture *f)
+{
+	const uint64_t offsets[] = {0, 1, 4095, granule(f), block(f) / 2 + 5, block(f) - 1};
+	struct iopgt_translation got;
+
+	map(f, FIRST(f), PHYS(f), block(f) + granule(f), RW);
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+		expect(IOPGT_OK, iopgt_translate(f->table, FIRST(f) + offsets[i], &got));
+		assert_int_equal(got.phys, PHYS(f) + offsets[i]);
+		assert_int_equal(got.leaf_iova, FIRST(f));
+		assert_int_equal(got.leaf_size, block(f));
+		assert_int_equal(got.level, 2);
+	}
+	expect(IOPGT_OK, iopgt_translate(f->table, FIRST(f) + block(f) + 7, &got));
+	assert_int_equal(got.phys, PHYS(f) + block(f) + 7);
+	assert_int_equal(got.leaf_iova, FIRST(f) + block(f));
+	assert_int_equal(got.leaf_size, granule(f));
+	assert_int_equal(got.level, 3);
+}
+
+static void translate_knows_a_gibibyte(struct fixture *f)
+{
+	uint64_t gib = UINT64_C(1) << 30;
+	struct iopgt_translation got;
+
+	map(f, gib, 5 * gib, gib, RW);
+	expect(IOPGT_OK, iopgt_translate(f->table, 2 * gib - 1, &got));
+	assert_int_equal(got.phys, 6 * gib - 1);
+	assert_int_equal(got.leaf_iova, gib);
+	assert_int_equal(got.leaf_size, gib);
+	assert_int_equal(got.level, 1);
+}
+
+/* --- Permissions, memory type and state --- */
+
+static bool can_be_mapped(struct fixture *f, uint32_t prot)
+{
+	if ((prot & IOPGT_PRIVILEGED) && f->config.regime != IOPGT_STAGE1_EL1)
+		return false;
+	if ((prot & (IOPGT_NO_TRACK | IOPGT_CLEAN)) && !(prot & IOPGT_WRITE))
+		return false;
+	if ((prot & IOPGT_NO_TRACK) && (prot & IOPGT_CLEAN))
+		return false;
+	return prot & IOPGT_READ;
+}
+
+/* NO_TRACK is no permission: it comes back where it had a meaning. */
+static void translate_gives_back_what_was_mapped(struct fixture *f)
+{
+	for (uint32_t prot = 0; prot <= IOPGT_ALL_PROT; prot++) {
+		for (uint32_t memory = 0; memory < IOPGT_MEMORY_TYPES; memory++) {
+			struct iopgt_mapping mapping =
+				fixture_mapping(FIRST(f), PHYS(f), granule(f), prot);
+			struct iopgt_translation got;
+
+			if (!can_be_mapped(f, prot))
+				continue;
+			mapping.memory = memory;
+			fixture_map(f, &mapping);
+			expect(IOPGT_OK, iopgt_translate(f->table, FIRST(f), &got));
+			assert_int_equal(got.prot, prot & ~(uint32_t)IOPGT_CLEAN);
+			assert_int_equal(got.memory, memory);
+			unmap(f, FIRST(f), granule(f));
+		}
+	}
+}
+
+static void the_state_follows_the_walker(struct fixture *f)
+{
+	map(f, FIRST(f), PHYS(f), granule(f), RW | IOPGT_CLEAN);
+	assert_int_equal(state_at(f, FIRST(f)), IOPGT_LEAF_CLEAN);
+	read_page(f, FIRST(f));
+	assert_int_equal(state_at(f, FIRST(f)), IOPGT_LEAF_CLEAN);
+	write_page(f, FIRST(f));
+	assert_int_equal(state_at(f, FIRST(f)), IOPGT_LEAF_DIRTY);
+	take_dirty(f, FIRST(f), granule(f));
+	assert_int_equal(state_at(f, FIRST(f)), IOPGT_LEAF_CLEAN);
+	protect(f, FIRST(f), granule(f), IOPGT_READ);
+	assert_int_equal(state_at(f, FIRST(f)), IOPGT_LEAF_READ_ONLY);
+}
+
+/* --- What is not there --- */
+
+static void holes_are_not_mapped(struct fixture *f)
+{
+	struct iopgt_translation got;
+
+	expect(IOPGT_NOT_MAPPED, iopgt_translate(f->table, 0, &got));
+	map(f, FIRST(f), PHYS(f), granule(f), RW);
+	expect(IOPGT_NOT_MAPPED, iopgt_translate(f->table, FIRST(f) + granule(f), &got));
+	expect(IOPGT_NOT_MAPPED, iopgt_translate(f->table, FIRST(f) - 1, &got));
+	expect(IOPGT_NOT_MAPPED, iopgt_translate(f->table, SPACE - 1, &got));
+}
+
+static void addresses_outside_of_the_space_are_refused(struct fixture *f)
+{
+	struct iopgt_translation got;
+
+	expect(IOPGT_BAD_RANGE, iopgt_translate(f->table, SPACE, &got));
+	expect(IOPGT_BAD_RANGE, iopgt_translate(f->table, UINT64_MAX, &got));
+}
+
+static void null_pointers_are_refused(struct fixture *f)
+{
+	struct iopgt_translation got;
+
+	expect(IOPGT_BAD_ARGUMENT, iopgt_translate(NULL, 0, &got));
+	expect(IOPGT_BAD_ARGUMENT, iopgt_translate(f->table, 0, NULL));
+}
+
+static void a_table_that_leads_nowhere_is_said(struct fixture *f)
+{
+	struct iopgt_translation got;
+
+	map(f, FIRST(f), PHYS(f), granule(f), RW);
+	host_fail(&f->host, HOST_PHYS_TO_VIRT, 1, true);
+	expect(IOPGT_BAD_TABLE, iopgt_translate(f->table, FIRST(f), &got));
+	host_fail_nothing(&f->host);
+	expect(IOPGT_OK, iopgt_translate(f->table, FIRST(f), &got));
+}
+
+static void a_linear_map_needs_no_callback(struct fixture *f)
+{
+	uint64_t before;
+
+	map(f, FIRST(f), PHYS(f), block(f) + granule(f), RW);
+	before = host_calls(&f->host, HOST_PHYS_TO_VIRT);
+	expect_level(f, FIRST(f) + block(f), 3);
+	unmap(f, FIRST(f) + granule(f), block(f));
+	expect_mapped(f, FIRST(f), PHYS(f), granule(f));
+	assert_int_equal(before, 0);
+	assert_int_equal(host_calls(&f->host, HOST_PHYS_TO_VIRT), 0);
+}
+
+int main(void)
+{
+	const uint32_t all = FIXTURE_GRANULES | FIXTURE_REGIMES;
+	const struct fixture_test tests[] = {
+		TEST(all, translate_answers_for_every_byte_of_a_leaf),
+		TEST(FIXTURE_REGIMES, translate_knows_a_gibibyte),
+		TEST(all, translate_gives_back_what_was_mapped),
+		TEST(all, the_state_follows_the_walker),
+		TEST(all, holes_are_not_mapped),
+		TEST(all, addresses_outside_of_the_space_are_refused),
+		TEST(0, null_pointers_are_refused),
+		TEST(FIXTURE_GRANULES, a_table_that_leads_nowhere_is_said),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_LEVELS, a_linear_map_needs_no_callback,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR),
+		TEST_WITH(FIXTURE_GRANULES, a_linear_map_needs_no_callback,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR, .host.phys_base = 0x40000000),
+	};
+
+	return FIXTURE_RUN(tests);
+}
