@@ -196,6 +196,22 @@ static void map_replaces_empty_tables_under_several_upper_ones(struct fixture *f
 	expect_level(f, GIB, 2);
 }
 
+/* What the op still owes at a place is completed before it is mapped again. */
+static void map_after_unmap_in_one_op_is_seen_at_once(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+	struct iopgt_mapping m = fixture_mapping(AT(f), 40 * block(f), block(f), RW);
+	struct walker_result result;
+
+	map(f, AT(f), PHYS(f) + granule(f), block(f), RW);
+	read_page(f, AT(f)); /* cached, with the way to it */
+	expect(IOPGT_OK, iopgt_unmap(f->table, AT(f), block(f), &op));
+	expect(IOPGT_OK, iopgt_map(f->table, &m, &op));
+	assert_int_equal(walker_access(f->walkers[0], AT(f), WALKER_READ, &result), WALKER_OK);
+	assert_int_equal(result.phys, 40 * block(f));
+	finish(f, &op);
+}
+
 /* Empty tables go, the same in pieces as at once. */
 static void trim_in_pieces_takes_upper_tables_too(struct fixture *f)
 {
@@ -321,6 +337,7 @@ int main(void)
 		TEST(FIXTURE_GRANULES, cleaning_covers_the_block_of_a_failed_merge),
 		TEST(0, cleaning_never_writes_into_an_entry_that_was_unmapped),
 		TEST(0, map_replaces_empty_tables_under_several_upper_ones),
+		TEST(FIXTURE_GRANULES, map_after_unmap_in_one_op_is_seen_at_once),
 		TEST(0, trim_in_pieces_takes_upper_tables_too),
 		TEST(0, a_sequence_is_continued_by_its_own_verb_only),
 		TEST(0, a_table_at_physical_address_0_is_harvested_and_freed),

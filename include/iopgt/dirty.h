@@ -56,8 +56,9 @@ int iopgt_sync_dirty_log(struct iopgt_table *table, uint64_t iova, uint64_t size
 /*
  * Cleans leaves that lie wholly in the range and whose bits are all set in the
  * bitmap, which is only read. A block of which only a part is given stays dirty.
+ * Blocks are split as by iopgt_read_and_clear_dirty.
  *
- * Return: as iopgt_sync_dirty_log; where blocks are split (see below), an error of
+ * Return: as iopgt_sync_dirty_log; where blocks are split, an error of
  * invalidate_all or sync. What was cleaned before a failure is owed its
  * invalidation in op, and its pages are to be copied like all others after
  * iopgt_op_finish.

@@ -168,10 +168,10 @@ int iopgt_fini(struct iopgt_table *table);
 
 /*
  * Maps [iova, iova + size) to [phys, phys + size) with the largest leaves that
- * alignment and configuration allow. Nothing may be mapped there yet, and the op
- * of whoever unmapped what was there is finished: else a walker may still use
- * the old output address (R_WHZWS). Tables that earlier calls left empty are
- * reused or replaced by blocks.
+ * alignment and configuration allow. Nothing may be mapped there yet. If another
+ * op unmapped or trimmed there, it is finished: else a walker may still use the
+ * old output address (R_WHZWS) or fault; what this op owes there is completed
+ * first. Tables that earlier calls left empty are reused or replaced by blocks.
  *
  * Without dirty management IOPGT_CLEAN and IOPGT_NO_TRACK mean nothing.
  *
@@ -183,7 +183,7 @@ int iopgt_fini(struct iopgt_table *table);
  * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_EXISTS; IOPGT_NO_MEMORY; IOPGT_BAD_PROT
  * (stage 1 cannot express write-only; NO_TRACK and CLEAN exclude each other);
  * IOPGT_BAD_MEMORY_TYPE; IOPGT_BAD_OUTPUT: phys leaves the output space; the
- * common ones above; an error of the HAL from invalidating an empty table.
+ * common ones above; an error of the HAL, from completing what was removed here.
  * After a failure no mapping of this call remains (but, with IOPGT_BAD_TABLE, of
  * what cannot be reached), empty tables may; an earlier part that returned
  * IOPGT_AGAIN stays. What a failed call had already made valid is owed an

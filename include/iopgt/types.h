@@ -114,9 +114,10 @@ struct iopgt_stats {
  * zero-initialise it, and do not copy an op that owes something.
  */
 struct iopgt_gather {
-	struct iopgt_table *table;   /* to whom; null: nothing is owed */
-	uint64_t first, last;        /* one joined range not yet handed over, while has_range */
-	uint64_t free_list;          /* link to the first unlinked table, or 0 */
+	struct iopgt_table *table;      /* to whom; null: nothing is owed */
+	uint64_t first, last;           /* one joined range not yet handed over, while has_range */
+	uint64_t owed_first, owed_last; /* bounds of all ranges since the last wait; last 0: none */
+	uint64_t free_list;             /* link to the first unlinked table, or 0 */
 	struct iopgt_bitmap harvest; /* where dirty bits of unlinked tables go, while has_harvest */
 	uint32_t ranges;             /* ranges handed over since the last wait */
 	uint8_t stride_shift;        /* smallest leaf in the joined range */

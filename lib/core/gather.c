@@ -58,6 +58,10 @@ static void add_range(struct iopgt_table *table, struct iopgt_op *op,
 	struct iopgt_gather *g = &op->gather;
 
 	g->table = table;
+	if (!g->owed_last || range->first < g->owed_first)
+		g->owed_first = range->first;
+	if (range->last > g->owed_last)
+		g->owed_last = range->last;
 	if (g->has_range && !joins(g, range))
 		post_range(op);
 	if (!g->has_range) {
@@ -230,6 +234,15 @@ int iopgt_gather_sync(struct iopgt_table *table, struct iopgt_op *op)
 	if (op->gather.unsynced)
 		op->gather.all = true;
 	return err;
+}
+
+int iopgt_gather_settle(struct iopgt_op *op, struct iopgt_range range)
+{
+	const struct iopgt_gather *g = &op->gather;
+
+	if (!g->owed_last || range.first > g->owed_last || range.last < g->owed_first)
+		return IOPGT_OK;
+	return iopgt_gather_flush(op);
 }
 
 int iopgt_gather_flush(struct iopgt_op *op)

@@ -48,6 +48,9 @@ int iopgt_gather_harvest(struct iopgt_table *table, struct iopgt_op *op,
 /* Hands over, waits, harvests, frees. On failure all is still owed. */
 int iopgt_gather_flush(struct iopgt_op *op);
 
+/* Flushes if the op owes anything in the range, as far as its bounds tell. */
+int iopgt_gather_settle(struct iopgt_op *op, struct iopgt_range range);
+
 /* Waits for finished transactions' marks to become visible; owes nothing. */
 int iopgt_gather_sync(struct iopgt_table *table, struct iopgt_op *op);
 

@@ -222,6 +222,10 @@ int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *m, struct i
 	if (err)
 		return err;
 	s.offset = m->phys - m->iova;
+	/* What this op removed here is out of all caches before anything takes its place. */
+	err = iopgt_gather_settle(op, range);
+	if (err)
+		return err;
 	cursor_start(&s.c, table, range, op);
 	err = map_loop(&s);
 	op->stats.looked_at += s.c.looked_at;
