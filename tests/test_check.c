@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * iopgt_check names each rule when table memory is made to break it; bits are
- * typed from facts.md 1.
+ * typed from the Arm ARM (D8.3).
  */
 #include <string.h>
 

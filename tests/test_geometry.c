@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Start level and size of the start table for every input size, against tables
- * typed from facts.md 3 (DDI 0487 D8.2.2 to D8.2.4): stage 2 concatenates up to
+ * typed from the specification (DDI 0487 D8.2.2 to D8.2.4): stage 2 concatenates up to
  * 16 tables, except where that would start 4 KiB at level 3.
  */
 #include "fixture.h"

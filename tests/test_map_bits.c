@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Descriptors that iopgt_map writes, against constants typed from the
- * architecture (DDI 0487 D8.3.1, D8.4, D8.6; facts.md 1), bit by bit:
+ * architecture (DDI 0487 D8.3.1, D8.4, D8.6), bit by bit:
  *
  *   stage 1: 1:0 page 3, block 1; 4:2 AttrIndx; 6 AP[1]; 7 AP[2]; 9:8 SH; 10 AF;
  *            51 DBM; 53 PXN; 54 UXN or XN

@@ -51,7 +51,7 @@ static void copy_dirty_pages(struct precopy *precopy)
 	uint64_t page_bytes = UINT64_C(1) << bitmap->page_shift;
 
 	for (uint64_t page = 0; page < bitmap->bits; page++) {
-		if (!bitmap_bit(bitmap, page))
+		if (!iopgt_bitmap_test(bitmap, bitmap->base + (page << bitmap->page_shift)))
 			continue;
 		precopy->round.dirty_pages++;
 		copy_bytes(precopy, page << bitmap->page_shift, page_bytes);
@@ -101,6 +101,7 @@ static int read_and_clear(struct precopy *precopy, struct iopgt_op *op)
 		error = iopgt_read_and_clear_dirty(&machine->domain.table, iova, end - iova,
 		                                   &precopy->bitmap, op);
 		iova = op->next;
+		op->flags &= ~(uint32_t)IOPGT_OP_SYNC; /* once is enough */
 	} while (error == IOPGT_AGAIN);
 	return error;
 }
@@ -116,6 +117,12 @@ static int copy_what_was_written(struct precopy *precopy)
 	uint64_t start = clock_ns();
 	int error;
 
+	/*
+	 * In the last round devices have stopped, but their last marks may not be
+	 * visible yet: the read waits for them first (SMMU: CMD_SYNC).
+	 */
+	if (precopy->round.last)
+		op.flags = IOPGT_OP_SYNC;
 	memset(precopy->bitmap.words, 0, (precopy->bitmap.bits + 63) / 64 * sizeof(uint64_t));
 	error = read_and_clear(precopy, &op);
 	if (error)
@@ -196,17 +203,13 @@ static int copy_live(struct precopy *precopy)
 	return error;
 }
 
-/*
- * The last round. Devices have stopped, but their last marks may not be visible
- * yet: the sync before the read waits for them (facts.md 2; SMMU: CMD_SYNC).
- */
+/* The last round, with the devices stopped. */
 static int copy_the_rest(struct precopy *precopy)
 {
 	int error;
 
 	precopy->stop_ns = clock_ns();
 	devices_stop(&precopy->devices);
-	machine_sync(&precopy->machine);
 	error = run_pass(precopy, precopy->round.number + 1, true);
 	precopy->stop_ns = clock_ns() - precopy->stop_ns;
 	return error;

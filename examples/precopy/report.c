@@ -138,7 +138,7 @@ static uint8_t cell_density(const struct iopgt_bitmap *bitmap, uint64_t cell, ui
 	if (end == first) /* fewer pages than cells */
 		end = first + 1;
 	for (uint64_t page = first; page < end; page++)
-		dirty += bitmap_bit(bitmap, page);
+		dirty += iopgt_bitmap_test(bitmap, bitmap->base + (page << bitmap->page_shift));
 	return density(dirty, end - first);
 }
 

@@ -44,6 +44,15 @@
 extern "C" {
 #endif
 
+/* Whether the bit for an address is set; the address is covered by the bitmap. */
+static inline bool iopgt_bitmap_test(const struct iopgt_bitmap *bitmap, uint64_t iova)
+{
+	uint64_t bit = (iova - bitmap->base) >> bitmap->page_shift;
+
+	/* By bytes, which are the same on every host. */
+	return ((const unsigned char *)bitmap->words)[bit / 8] >> (bit % 8) & 1;
+}
+
 /*
  * Reads: sets the bits of dirty leaves. Changes nothing in the table.
  *

@@ -24,7 +24,10 @@ enum iopgt_walker_flag {
 	IOPGT_WALKER_FAULTS_RETRIED = 1 << 2, /* as IOPGT_CONFIG_FAULTS_RETRIED */
 };
 
-/* One agent that walks the table: an SMMU, a CPU, an ATS device. */
+/*
+ * One agent that walks the table: an SMMU, a CPU, an ATS device. Of max_ranges
+ * and join_bytes of several the stricter one counts.
+ */
 struct iopgt_walker {
 	uint32_t flags;                  /* of enum iopgt_walker_flag */
 	uint8_t bbm_level;               /* 0, 1 or 2. A CPU may report a conflict abort at level 2

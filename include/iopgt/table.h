@@ -109,8 +109,11 @@ enum iopgt_memory {
 	IOPGT_MEMORY_TYPES,
 };
 
-/* MAIR_ELx as the memory types of stage 1 need it: 0x44, 0xFF, 0x04. */
-#define IOPGT_MAIR UINT64_C(0x04FF44)
+/*
+ * MAIR_ELx as the memory types of stage 1 need it: 0x44, 0xFF, 0x04; and 0xF4,
+ * inner non-cacheable and outer write-back, at index 3, which no type uses yet.
+ */
+#define IOPGT_MAIR UINT64_C(0xF404FF44)
 
 struct iopgt_mapping {
 	uint64_t iova;   /* multiple of the granule */

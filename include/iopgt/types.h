@@ -92,7 +92,12 @@ enum iopgt_op_flag {
 	IOPGT_OP_ALL_FLAGS = (1 << 7) - 1,
 };
 
-/* What an operation did. Counts only grow; the caller may zero them. */
+/*
+ * What an operation did. Counts only grow; the caller may zero them. A block of a
+ * higher level that becomes pages counts one split for every table it takes, and
+ * the same on the way back. In a domain a request counts once, however many
+ * walkers get it.
+ */
 struct iopgt_stats {
 	uint64_t looked_at;    /* descriptors read or written */
 	uint64_t mapped;       /* granules that became mapped */

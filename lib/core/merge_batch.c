@@ -98,7 +98,7 @@ enum merge_answer iopgt_merge_batch_add(struct merge_batch *b, const struct iopg
 {
 	const struct iopgt_format *f = format_of(b);
 	uint32_t from = first_pending(b, cursor_first(c));
-	uint64_t block;
+	uint64_t block = 0;
 	enum merge_answer answer = look_at(b, c, from, &block);
 
 	if (answer != MERGE_TAKEN)

@@ -187,7 +187,7 @@ static const char *wrong_request(const struct test_host *host,
 		return "stride";
 	if (request->level == IOPGT_NO_LEVEL)
 		return NULL;
-	/* A level hint wants a leaf level, and an address aligned to it (facts.md 4). */
+	/* A level hint wants a leaf level, and an address aligned to it (IHI 0070 4.4.1). */
 	if (request->level < (granule == 12 ? 1 : 2) || request->level > 3)
 		return "level";
 	shift = granule + (unsigned)(3 - request->level) * (granule - 3);

@@ -5,7 +5,6 @@
 
 #include "stream_private.h"
 
-
 static unsigned restricted(struct stream *stream, int restriction, unsigned bound)
 {
 	unsigned pick = stream_below(stream, bound);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Hand-built tables for the tests of the oracle itself. All constants are typed
- * from facts.md 1, none is taken from the model.
+ * from the Arm ARM, none is taken from the model.
  */
 #ifndef TEST_RIG_H
 #define TEST_RIG_H

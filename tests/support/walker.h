@@ -76,7 +76,7 @@ struct walker_config {
 	struct pool *pool;
 	uint64_t root; /* physical address of the start table(s) */
 	uint64_t seed;
-	uint64_t mair;         /* stage 1; 0: facts.md 4, 0xf404ff44 */
+	uint64_t mair;         /* stage 1; 0: the usual 0xf404ff44 */
 	uint32_t flags;        /* of enum walker_flag */
 	uint8_t stage;         /* 1 or 2 */
 	uint8_t granule_shift; /* 12, 14 or 16 */
@@ -175,7 +175,7 @@ struct walker;
 struct walker_config walker_usual(uint64_t seed);
 
 /*
- * Where a walk starts, by facts.md 3 alone: level, and number of concatenated
+ * Where a walk starts, by Arm ARM D8.2 alone: level, and number of concatenated
  * tables (1: one). Returns false if the configuration is impossible.
  */
 bool walker_start_level(const struct walker_config *config, int *level, unsigned *tables);

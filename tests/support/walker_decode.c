@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Geometry and descriptors, from facts.md 1 to 3: pure functions. */
+/* Geometry and descriptors, from the Arm ARM (D8.2, D8.3): pure functions. */
 #include "walker_internal.h"
 
 static unsigned bits_per_level(const struct walker_config *config)

@@ -2,7 +2,7 @@
 /* The oracle: what tables in memory say, without caches or updates. */
 #include "walker_internal.h"
 
-#define DEFAULT_MAIR UINT64_C(0xf404ff44) /* facts.md 4 */
+#define DEFAULT_MAIR UINT64_C(0xf404ff44) /* as IOPGT_MAIR, typed again */
 
 bool walker_fetch(const struct walker_config *config, uint64_t phys, uint64_t *descriptor)
 {
