@@ -179,7 +179,7 @@ static void memory_types_are_those_of_mair(struct fixture *f)
 		[IOPGT_DEVICE] = WALKER_DEVICE,
 	};
 
-	assert_int_equal(IOPGT_MAIR, 0x04ff44);
+	assert_int_equal(IOPGT_MAIR, 0xf404ff44);
 	for (uint32_t memory = 0; memory < IOPGT_MEMORY_TYPES; memory++) {
 		uint64_t iova = granule(f) * memory;
 		struct iopgt_mapping mapping = fixture_mapping(iova, 0, granule(f), RW);

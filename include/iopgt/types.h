@@ -141,7 +141,8 @@ struct iopgt_gather {
 struct iopgt_op {
 	uint32_t flags;  /* of enum iopgt_op_flag */
 	uint64_t budget; /* descriptors a call may touch, 0: no bound. Each call makes
-	                               some progress, and may exceed it by one table */
+	                               some progress, and may exceed it by one table, or
+	                               by 64 where block sizes change */
 	uint64_t next;   /* out, on IOPGT_AGAIN: call again with the range from here on.
 	                               Until it is done, the whole range belongs to the sequence */
 	struct iopgt_stats stats;
