@@ -6,7 +6,7 @@
 #ifndef IOPGT_CORE_GATHER_H
 #define IOPGT_CORE_GATHER_H
 
-#include "core/table.h"
+#include "core/cursor.h"
 
 /* Leaves of one level were changed or removed in [range]. */
 void iopgt_gather_leaves(struct iopgt_table *table, struct iopgt_op *op, struct iopgt_range range,
@@ -33,6 +33,19 @@ void iopgt_gather_table(struct iopgt_table *table, struct iopgt_op *op,
  */
 void iopgt_gather_unsettled(struct iopgt_table *table, struct iopgt_op *op,
                             struct iopgt_range range);
+
+/*
+ * Leaves at the cursor's level were changed or removed in [range]; and the block
+ * that covered them before goes too, if that is still owed.
+ */
+static inline void gather_at_cursor(struct iopgt_table *table, struct iopgt_op *op,
+                                    const struct iopgt_cursor *c, struct iopgt_range range)
+{
+	if (cursor_is_unsettled(c))
+		iopgt_gather_unsettled(table, op, c->unsettled);
+	else
+		iopgt_gather_leaves(table, op, range, c->level);
+}
 
 /* A table that is not in use any more linked the range: walk caches must go too. */
 void iopgt_gather_walk_caches(struct iopgt_table *table, struct iopgt_op *op,

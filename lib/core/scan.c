@@ -42,15 +42,6 @@ static bool visit_run(struct iopgt_scan *scan, uint64_t first, uint64_t last)
 	return true;
 }
 
-/* What was cleaned is owed its invalidation, and the block before it if that is still owed. */
-static void owe(struct scan_state *s, struct iopgt_range range)
-{
-	if (cursor_is_unsettled(&s->c))
-		iopgt_gather_unsettled(s->table, s->op, s->c.unsettled);
-	else
-		iopgt_gather_leaves(s->table, s->op, range, s->c.level);
-}
-
 /* The pages in `mask`, the first of which is at iova, are owed their invalidation. */
 static void owe_pages(struct scan_state *s, uint64_t iova, uint64_t mask)
 {
@@ -60,8 +51,10 @@ static void owe_pages(struct scan_state *s, uint64_t iova, uint64_t mask)
 		uint32_t first, count;
 
 		bits_take_run(&mask, &first, &count);
-		owe(s, (struct iopgt_range){iova + ((uint64_t)first << shift),
-		                            iova + ((uint64_t)(first + count) << shift) - 1});
+		gather_at_cursor(
+			s->table, s->op, &s->c,
+			(struct iopgt_range){iova + ((uint64_t)first << shift),
+		                             iova + ((uint64_t)(first + count) << shift) - 1});
 	}
 }
 
@@ -83,7 +76,7 @@ static void make_dirty(struct scan_state *s, live_descriptor *entry, uint64_t fi
 {
 	marks_dirty(&s->table->format, entry);
 	if (s->table->software_dirty)
-		owe(s, (struct iopgt_range){first, last});
+		gather_at_cursor(s->table, s->op, &s->c, (struct iopgt_range){first, last});
 }
 
 static void make_pages_dirty(struct scan_state *s, live_descriptor *entries, uint32_t count)
@@ -234,7 +227,8 @@ static void clean_block(struct scan_state *s)
 {
 	marks_clean(&s->table->format, cursor_entry(&s->c), s->c.level);
 	s->op->stats.cleaned++;
-	owe(s, (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
+	gather_at_cursor(s->table, s->op, &s->c,
+	                 (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
 }
 
 /* Whether this call may clean the whole block that the cursor is on. */

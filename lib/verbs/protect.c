@@ -46,14 +46,6 @@ static bool protect_leaf(struct protect_state *s, live_descriptor *entry, int le
 	return false;
 }
 
-static void owe(struct protect_state *s, struct iopgt_range range)
-{
-	if (cursor_is_unsettled(&s->c))
-		iopgt_gather_unsettled(s->table, s->op, s->c.unsettled);
-	else
-		iopgt_gather_leaves(s->table, s->op, range, s->c.level);
-}
-
 static uint32_t protect_pages(struct protect_state *s)
 {
 	live_descriptor *entries = cursor_entry(&s->c);
@@ -73,7 +65,7 @@ static uint32_t protect_pages(struct protect_state *s)
 	}
 	if (changed.first <= changed.last) {
 		table_clean(s->table, entries, run);
-		owe(s, changed);
+		gather_at_cursor(s->table, s->op, &s->c, changed);
 	}
 	return run;
 }
@@ -89,7 +81,8 @@ static int protect_block(struct protect_state *s, uint64_t d, uint32_t *steps)
 	}
 	if (protect_leaf(s, entry, s->c.level)) {
 		table_clean(s->table, entry, 1);
-		owe(s, (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
+		gather_at_cursor(s->table, s->op, &s->c,
+		                 (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
 	}
 	return IOPGT_OK;
 }

@@ -24,14 +24,6 @@ static void remove_leaf(struct unmap_state *s, live_descriptor *entry, struct io
 	}
 }
 
-static void owe(struct unmap_state *s, struct iopgt_range range)
-{
-	if (cursor_is_unsettled(&s->c))
-		iopgt_gather_unsettled(s->table, s->op, s->c.unsettled);
-	else
-		iopgt_gather_leaves(s->table, s->op, range, s->c.level);
-}
-
 /* A last-level table wholly in the range goes as it is, when the cursor leaves it. */
 static bool takes_whole_table(const struct unmap_state *s, uint32_t run)
 {
@@ -64,7 +56,7 @@ static uint32_t unmap_pages(struct unmap_state *s)
 	s->op->stats.holes += run - pages;
 	if (!whole && pages) {
 		table_clean(s->table, entries, run);
-		owe(s, removed);
+		gather_at_cursor(s->table, s->op, &s->c, removed);
 	}
 	return run;
 }
@@ -93,7 +85,7 @@ static int unmap_block(struct unmap_state *s, uint64_t d, uint32_t *steps)
 	remove_leaf(s, cursor_entry(&s->c), range);
 	table_clean(s->table, cursor_entry(&s->c), 1);
 	s->op->stats.unmapped += granules_here(s);
-	owe(s, range);
+	gather_at_cursor(s->table, s->op, &s->c, range);
 	return IOPGT_OK;
 }
 
