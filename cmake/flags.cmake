@@ -28,7 +28,7 @@ if(IOPGT_FUZZ)
 endif()
 set(iopgt_library_flags "")
 if(IOPGT_COVERAGE)
-	list(APPEND iopgt_library_flags -O1 --coverage)
+	list(APPEND iopgt_library_flags -O1 --coverage -fprofile-update=atomic)
 	list(APPEND iopgt_link_flags --coverage)
 endif()
 
