@@ -30,6 +30,7 @@ static void pages_and_blocks_become_one_block_at_once(struct fixture *f)
 	struct iopgt_table_usage before, after;
 
 	map_blocks(f);
+	read_page(f, AT); /* the way to it is cached */
 	iopgt_table_stats(f->table, &before);
 	expect(IOPGT_OK, iopgt_merge_page(f->table, AT, GIB, &op));
 	assert_int_equal(op.stats.merged, SPLIT + 1);
@@ -40,6 +41,8 @@ static void pages_and_blocks_become_one_block_at_once(struct fixture *f)
 	expect_level(f, AT, 1);
 	assert_int_equal(state_at(f, AT), IOPGT_LEAF_CLEAN);
 	expect_mapped(f, AT, PHYS, 4 * block(f));
+	for (uint64_t i = 1; i < 64; i++)
+		read_page(f, AT + i * granule(f));
 }
 
 static void a_dirty_page_below_makes_the_block_dirty(struct fixture *f)
