@@ -123,6 +123,27 @@ static void cleaning_covers_the_block_of_a_failed_merge(struct fixture *f)
 	finish(f, &merging);
 }
 
+/* A sync that fails in one op voids what another had posted: that one asks again. */
+static void a_failed_sync_of_one_op_is_known_to_the_others(struct fixture *f)
+{
+	struct iopgt_op first = new_op(f), second = new_op(f);
+	uint64_t far = AT(f) + 64 * block(f);
+
+	map(f, AT(f), PHYS(f) + granule(f), block(f), RW);
+	map(f, far, PHYS(f) + 64 * block(f) + granule(f), 3 * block(f), RW);
+	read_page(f, far);
+	/* The second range makes the first be posted. */
+	expect(IOPGT_OK, iopgt_unmap(f->table, far, block(f), &first));
+	expect(IOPGT_OK, iopgt_unmap(f->table, far + 2 * block(f), block(f), &first));
+	page_bitmap(f, AT(f), block(f));
+	host_fail(&f->host, HOST_SYNC, 1, false);
+	expect(HOST_ERROR, iopgt_unmap_dirty(f->table, AT(f), block(f), &f->bitmap, &second));
+	host_fail_nothing(&f->host);
+	finish(f, &first);
+	assert_false(access_ok(f, 0, far, WALKER_READ));
+	finish(f, &second);
+}
+
 /* --- Cleaning beside unmap --- */
 
 #define RACE_PAGES  64
@@ -335,6 +356,7 @@ int main(void)
 		TEST(FIXTURE_GRANULES, plain_unmaps_in_the_op_are_not_harvested),
 		TEST(0, cleaning_covers_the_outer_of_two_unsettled_blocks),
 		TEST(FIXTURE_GRANULES, cleaning_covers_the_block_of_a_failed_merge),
+		TEST(FIXTURE_GRANULES, a_failed_sync_of_one_op_is_known_to_the_others),
 		TEST(0, cleaning_never_writes_into_an_entry_that_was_unmapped),
 		TEST(0, map_replaces_empty_tables_under_several_upper_ones),
 		TEST(FIXTURE_GRANULES, map_after_unmap_in_one_op_is_seen_at_once),

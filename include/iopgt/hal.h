@@ -56,8 +56,8 @@ struct iopgt_tlb_ops {
 	 * removed entry is under way, and until the descriptor updates of finished
 	 * transactions are visible (SMMU: CMD_SYNC, IHI 0070 3.13.4; PE: DSB ISH).
 	 * With ATS, device caches are invalidated after the TLBs, then waited for
-	 * (IHI 0070 3.9.1). Failure: nothing that this thread posted since its last
-	 * sync counts; the library posts it again.
+	 * (IHI 0070 3.9.1). Failure: nothing posted since the last sync counts; every
+	 * op that had posted something asks for invalidate_all.
 	 */
 	int (*sync)(void *context);
 

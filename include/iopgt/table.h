@@ -146,6 +146,7 @@ struct iopgt_table {
 	uint8_t split_on_clear; /* a block that is cleaned is split: enum in scan.h */
 	uint32_t kept_dirty;    /* atomic: some leaf may carry format.kept_dirty */
 	uint32_t tables;        /* atomic: tables in use but for the start table */
+	uint32_t failed_syncs;  /* atomic: they voided what other ops had posted */
 };
 
 /*

@@ -125,6 +125,7 @@ struct iopgt_gather {
 	uint64_t free_list;             /* link to the first unlinked table, or 0 */
 	struct iopgt_bitmap harvest; /* where dirty bits of unlinked tables go, while has_harvest */
 	uint32_t ranges;             /* ranges handed over since the last wait */
+	uint32_t failed_syncs;       /* of the table, when the first range was handed over */
 	uint8_t stride_shift;        /* smallest leaf in the joined range */
 	int8_t level;                /* level of all leaves in it, or IOPGT_NO_LEVEL */
 	bool has_range, has_harvest;

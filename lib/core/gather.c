@@ -14,6 +14,14 @@
 #define NODE_LINK    (UINT64_C(1) << 2)
 #define NODE_HARVEST (UINT64_C(1) << 2)
 
+/* Something is handed over. */
+static void note_posted(struct iopgt_gather *g)
+{
+	if (!g->unsynced)
+		g->failed_syncs = table_counted(&g->table->failed_syncs);
+	g->unsynced = true;
+}
+
 /* Hands the joined range over; the whole table takes its place if that fails. */
 static void post_range(struct iopgt_op *op)
 {
@@ -35,7 +43,7 @@ static void post_range(struct iopgt_op *op)
 		return;
 	}
 	g->ranges++;
-	g->unsynced = true;
+	note_posted(g);
 	op->stats.invalidations++;
 	if (tlb->invalidate_range(g->table->tlb_context, &request))
 		g->all = true;
@@ -211,13 +219,18 @@ static int post_all(struct iopgt_op *op)
 	int err;
 
 	post_range(op);
+	/* The failed sync of another op has voided what this one handed over. */
+	if (g->unsynced && g->failed_syncs != table_counted(&g->table->failed_syncs))
+		g->all = true;
 	if (!g->all)
 		return IOPGT_OK;
 	op->stats.invalidations++;
 	err = g->table->tlb->invalidate_all(g->table->tlb_context);
-	if (!err)
-		g->unsynced = true;
-	return err;
+	if (err)
+		return err;
+	g->unsynced = false;
+	note_posted(g);
+	return IOPGT_OK;
 }
 
 int iopgt_gather_sync(struct iopgt_table *table, struct iopgt_op *op)
@@ -231,6 +244,7 @@ int iopgt_gather_sync(struct iopgt_table *table, struct iopgt_op *op)
 		return IOPGT_OK;
 	}
 	/* What was posted before a failed wait does not count. */
+	table_count(&table->failed_syncs, 1);
 	if (op->gather.unsynced)
 		op->gather.all = true;
 	return err;
