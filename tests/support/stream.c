@@ -74,6 +74,7 @@ static const struct operation {
 	{stream_do_bad_range, 1},
 	{stream_do_bad_mapping, 1},
 	{stream_do_bad_bitmap, 1},
+	{stream_do_wrong_op, 1},
 	{stream_do_tracking, 3},
 	{stream_do_switch, 3},
 	{stream_do_attach, 2},

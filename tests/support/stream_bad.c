@@ -299,3 +299,37 @@ void stream_do_bad_bitmap(struct stream *stream)
 	report->bitmap = good;
 	stream_check_around(stream, call.iova, call.last);
 }
+
+/* An op that owes another table something serves no other. */
+static int misuse_op(struct stream *stream, struct iopgt_table *other, uint64_t iova)
+{
+	uint64_t granule = stream_granule(stream);
+	struct iopgt_mapping mapping = {0, 0, granule, IOPGT_READ, IOPGT_WRITE_BACK};
+	struct iopgt_op op = {.flags = 0};
+	int error;
+
+	if (iopgt_map(other, &mapping, &op) || iopgt_unmap(other, 0, granule, &op))
+		stream_fail(stream, "a second table cannot be used");
+	error = iopgt_unmap(stream->table, iova, granule, &op);
+	if (iopgt_op_finish(&op))
+		stream_fail(stream, "the op of a second table cannot be finished");
+	return error;
+}
+
+void stream_do_wrong_op(struct stream *stream)
+{
+	struct iopgt_table other;
+	struct call call;
+	int error;
+
+	if (!stream->hal.tlb.sync)
+		return;
+	if (iopgt_init(&other, &stream->config, &stream->hal, stream))
+		stream_fail(stream, "a second table cannot be made");
+	stream_choose_window_range(stream, &call);
+	error = misuse_op(stream, &other, call.iova);
+	if (iopgt_fini(&other))
+		stream_fail(stream, "a second table cannot be taken down");
+	expect_code(stream, "an op that serves another table", error, IOPGT_WRONG_OP);
+	stream_check_around(stream, call.iova, call.last);
+}

@@ -5,6 +5,9 @@
 #include "stream_private.h"
 
 #define MOST_PIECES 20000 /* calls by budget for one range */
+#define LEVELS      8     /* descriptors of the tables above */
+
+static const struct verb finish_verb = {.name = "finish"};
 
 static unsigned op_number(const struct call *call)
 {
@@ -46,8 +49,18 @@ void stream_set_budget(struct stream *stream, struct call *call)
 	call->op->budget = 1 + granules / 8 + stream_below(stream, 32);
 }
 
-static void arm_failure(struct stream *stream, bool finish)
+static bool other_is_pending(const struct stream *stream, unsigned op)
 {
+	for (unsigned i = 0; i < STREAM_OPS; i++)
+		if (i != op && stream->pending[i])
+			return true;
+	return false;
+}
+
+/* A failed sync loses what was posted, by other ops as well: they could not know. */
+static void arm_failure(struct stream *stream, const struct call *call)
+{
+	bool finish = call->verb == &finish_verb;
 	static const enum host_call kinds[] = {HOST_SYNC,  HOST_RANGE, HOST_ALL,         HOST_SYNC,
 	                                       HOST_ALLOC, HOST_ALLOC, HOST_PHYS_TO_VIRT};
 	static const uint8_t most[] = {1, 1, 3, 32};
@@ -57,6 +70,8 @@ static void arm_failure(struct stream *stream, bool finish)
 	if (stream->calm || !stream_chance(stream, 4))
 		return;
 	kind = kinds[stream_below(stream, finish ? 3 : 7)];
+	if (kind == HOST_SYNC && other_is_pending(stream, op_number(call)))
+		return;
 	nth = 1 + stream_below(stream, most[stream_below(stream, 4)]);
 	host_fail(&stream->host, kind, nth, kind != HOST_PHYS_TO_VIRT && stream_chance(stream, 3));
 }
@@ -82,6 +97,23 @@ static bool explained(const struct call *call, int error)
 	}
 }
 
+/*
+ * It may touch as many descriptors as the budget says, and a table more; and
+ * the table that a split fills. Who merges or splits all of a range works in
+ * batches.
+ */
+static void judge_budget(struct stream *stream, const struct call *call)
+{
+	uint64_t looked_at = call->op->stats.looked_at - call->before.looked_at;
+	uint64_t table = stream_granule(stream) / 8; /* descriptors */
+
+	if (call->op->budget && !(call->verb->flags & VERB_RESIZES) &&
+	    looked_at > call->op->budget + 2 * table + LEVELS)
+		stream_fail(stream,
+		            "%s looked at %" PRIu64 " descriptors with a budget of %" PRIu64,
+		            call->verb->name, looked_at, call->op->budget);
+}
+
 static void judge(struct stream *stream, const struct call *call, int error)
 {
 	if (!explained(call, error))
@@ -92,6 +124,8 @@ static void judge(struct stream *stream, const struct call *call, int error)
 	    !(call->verb->flags & VERB_NO_NEED))
 		stream_fail(stream, "%s is OK, though memory was refused", call->verb->name);
 	stream_check_host(stream, call->verb->name);
+	if (error >= 0 || error == IOPGT_AGAIN)
+		judge_budget(stream, call);
 	if (error != IOPGT_AGAIN)
 		return;
 	if (call->op->next <= call->iova || call->op->next > call->last ||
@@ -184,7 +218,7 @@ static int invoke(struct stream *stream, struct call *call)
 	call->before = call->op->stats;
 	if (call->verb->expect)
 		call->verb->expect(stream, call);
-	arm_failure(stream, false);
+	arm_failure(stream, call);
 	stream->call = call;
 	error = call->verb->invoke(stream, call);
 	stream->call = NULL;
@@ -205,15 +239,21 @@ static void succeed(struct stream *stream, struct call *call, uint64_t last)
 	apply_writes(stream, call);
 }
 
+/* A sequence may touch all of its range until its end: tables that it emptied go then. */
+static void touch_all(struct stream *stream, const struct call *call)
+{
+	struct reference_steps steps = reference_range(&stream->reference, call->start, call->last);
+
+	while (reference_step(&steps))
+		reference_touch(steps.granule, call->op_bit);
+}
+
 static void fail(struct stream *stream, struct call *call, int error)
 {
-	struct reference_steps steps = reference_range(&stream->reference, call->iova, call->last);
-
 	if (call->verb->failed)
 		call->verb->failed(stream, call, error);
 	if (call->verb->flags & VERB_MOVES)
-		while (reference_step(&steps))
-			reference_touch(steps.granule, call->op_bit);
+		touch_all(stream, call);
 	apply_writes(stream, call);
 	stream_check_around(stream, call->start, call->last);
 }
@@ -256,6 +296,8 @@ static void sequence(struct stream *stream, struct call *call)
 				stream_finish(stream, op_number(call));
 		}
 	}
+	if (call->pieces && call->verb->flags & VERB_MOVES && !(call->verb->flags & VERB_FRESH))
+		touch_all(stream, call);
 	if (call->verb->finished)
 		call->verb->finished(stream, call);
 }
@@ -273,15 +315,13 @@ void stream_perform(struct stream *stream, struct call *call)
 		stream_finish(stream, op_number(call));
 }
 
-static const struct verb finish_verb = {.name = "finish"};
-
 static int try_finish(struct stream *stream, struct call *call)
 {
 	size_t tables = pool_in_use(stream->host.pool);
 	int error;
 
 	call->failures = 0;
-	arm_failure(stream, true);
+	arm_failure(stream, call);
 	stream->call = call;
 	error = iopgt_op_finish(call->op);
 	stream->call = NULL;

@@ -70,7 +70,9 @@ static void switch_granule(struct reference_granule *granule, const struct call 
 	}
 	if (tracked)
 		granule->states = whole ? REFERENCE_CLEAN : REFERENCE_EITHER;
-	granule->flags &= ~REFERENCE_KEPT;
+	if (whole)
+		granule->flags &= ~REFERENCE_KEPT;
+	granule->kept_unsure = true;
 	granule->copied_after |= call->op_bit;
 }
 
@@ -166,7 +168,7 @@ static const struct verb set_verb = {
 	.done = done_set,
 	.failed = failed_set,
 	.finished = finished_switch,
-	.flags = VERB_NO_NEED,
+	.flags = VERB_NO_NEED | VERB_RESIZES,
 };
 
 static void choose_switch(struct stream *stream, struct call *call)
@@ -226,7 +228,7 @@ static const struct verb switch_verb = {
 	.done = done_switch,
 	.failed = failed_switch,
 	.finished = finished_switch,
-	.flags = VERB_NO_NEED,
+	.flags = VERB_NO_NEED | VERB_RESIZES,
 };
 
 void stream_do_switch(struct stream *stream)

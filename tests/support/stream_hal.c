@@ -47,6 +47,9 @@ static void *wrapped_phys_to_virt(void *context, uint64_t phys, uint32_t bytes)
 	void *table = inner(stream)->phys_to_virt(context, phys, bytes);
 
 	note_failure(stream, HOST_PHYS_TO_VIRT, table ? 0 : HOST_ERROR);
+	/* The most frequent one. */
+	if (stream->call && stream_chance(stream, 4))
+		stream_hook(stream);
 	return table;
 }
 

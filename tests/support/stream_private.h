@@ -75,6 +75,7 @@ enum verb_flag {
 	VERB_KEEPS = 1 << 2,   /* works for a const table, changes nothing at all */
 	VERB_CLEANS = 1 << 3,  /* a dirty verb that cleans what it reports, by its flags */
 	VERB_GIVEN = 1 << 4,   /* ... or what is set in the bitmap */
+	VERB_RESIZES = 1 << 6, /* splits and merges, or looks whether tables are empty */
 	VERB_FRESH =
 		1 << 5, /* nothing of its range may be cached: finish before it is tried again */
 };
@@ -233,7 +234,10 @@ void stream_expect_dirty(struct stream *stream, struct call *call);
 void stream_done_dirty(struct stream *stream, struct call *call, uint64_t last);
 void stream_failed_dirty(struct stream *stream, struct call *call, int error);
 
-/* stream_map.c, _dirty_verbs.c, _size.c, _look.c, _bad.c, _domain.c: the operations. */
+/* stream_map.c */
+uint32_t stream_choose_prot(struct stream *stream);
+
+/* stream_map.c, _unmap.c, _dirty_verbs.c, _size.c, _look.c, _bad.c, _domain.c: the operations. */
 void stream_do_map(struct stream *stream);
 void stream_do_unmap(struct stream *stream);
 void stream_do_unmap_dirty(struct stream *stream);
@@ -251,6 +255,7 @@ void stream_do_translate(struct stream *stream);
 void stream_do_bad_range(struct stream *stream);
 void stream_do_bad_mapping(struct stream *stream);
 void stream_do_bad_bitmap(struct stream *stream);
+void stream_do_wrong_op(struct stream *stream);
 void stream_do_tracking(struct stream *stream);
 void stream_do_switch(struct stream *stream);
 void stream_do_attach(struct stream *stream);

@@ -58,6 +58,7 @@ static const struct verb split_verb = {
 	.expect = expect_split,
 	.invoke = invoke_split,
 	.done = done_split,
+	.flags = VERB_RESIZES,
 };
 
 void stream_do_split(struct stream *stream)
@@ -124,6 +125,7 @@ static const struct verb merge_verb = {
 	.done = done_merge,
 	.failed = failed_merge,
 	.finished = finished_merge,
+	.flags = VERB_RESIZES,
 };
 
 void stream_do_merge(struct stream *stream)
@@ -169,6 +171,7 @@ static const struct verb trim_verb = {
 	.done = done_trim,
 	.failed = failed_trim,
 	.finished = finished_trim,
+	.flags = VERB_RESIZES,
 };
 
 void stream_do_trim(struct stream *stream)

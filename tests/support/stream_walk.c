@@ -96,7 +96,7 @@ static void judge_fault(struct stream *stream, const struct access *access)
 		return;
 	/* Writable-clean is read-only for a walker that does not mark. */
 	if (write && !(access->walker->flags & WALKER_HD) &&
-	    !(granule->states & REFERENCE_UNTRACKED))
+	    (granule->states != REFERENCE_UNTRACKED || granule->changed))
 		return;
 	if (may_fault_now(stream, access))
 		return;
