@@ -173,7 +173,7 @@ static uint8_t state_after_protect(const struct reference *reference,
 static void keep_dirty(struct reference_granule *granule)
 {
 	granule->flags |= REFERENCE_KEPT;
-	granule->kept_unsure = false;
+	granule->kept_unsure = granule->states != REFERENCE_DIRTY;
 }
 
 void reference_protect(const struct reference *reference, struct reference_granule *granule,
@@ -190,7 +190,7 @@ void reference_protect(const struct reference *reference, struct reference_granu
 		granule->copied_after |= op;
 	if (states & REFERENCE_EITHER)
 		granule->flags &= ~REFERENCE_KEPT;
-	else if (granule->states == REFERENCE_DIRTY)
+	else if (granule->states & REFERENCE_DIRTY)
 		keep_dirty(granule);
 	if (states == REFERENCE_UNTRACKED) {
 		/* Whether what was written before is still reported is not said. */
