@@ -9,7 +9,7 @@
  * - live_load_table acquires: the new table that a descriptor links is seen
  *   filled. live_load does not: what follows from a leaf's value is an atomic
  *   operation on that same leaf, which is ordered by coherence.
- * - live_link and live_replace release: the content of the table that a new
+ * - live_replace and live_exchange release: the content of the table that a new
  *   descriptor links was stored before it.
  * - Clearing a mark is ordered before the invalidation by the HAL's contract
  *   (an invalidation acts after all earlier stores), not here.
@@ -39,7 +39,10 @@ static inline uint64_t live_load_table(live_descriptor *entry)
 	return LIVE_SWAP(atomic_load_explicit(entry, memory_order_acquire));
 }
 
-/* For memory that no walker reaches, and for descriptors that become invalid. */
+/*
+ * Where no mark can be lost: in memory that no walker reaches, in an entry that
+ * is invalid, and to make one invalid whose marks nobody asks for.
+ */
 static inline void live_store(live_descriptor *entry, uint64_t value)
 {
 	atomic_store_explicit(entry, LIVE_SWAP(value), memory_order_relaxed);
