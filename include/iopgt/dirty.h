@@ -9,7 +9,9 @@
  * changed, and the first and last word of the range are or-ed atomically, so
  * that calls on ranges that share a word may run at once. A bit is set if any
  * byte that it covers is in a dirty leaf within the range: a block sets all its
- * bits, a bit that covers several pages is set by any.
+ * bits, a bit that covers several pages is set by any. A contiguous group is one
+ * leaf here: dirty if any entry is (hardware need mark only one, R_JKCXG),
+ * reported whole, cleaned whole or not at all.
  *
  * To take what was written and go on:
  *
@@ -108,6 +110,22 @@ struct iopgt_dirty_visitor {
  */
 int iopgt_for_each_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
                          const struct iopgt_dirty_visitor *visitor, struct iopgt_op *op);
+
+/*
+ * The same for the access flag, for working sets: sets the bits of leaves that
+ * were accessed since their flag was last cleared (mapped, split or merged), and
+ * clears the flags of those that lie wholly in the range. A group is accessed if
+ * any entry is. No block is split. With IOPGT_OP_NO_CLEAR it only reads.
+ *
+ * Accesses through what walkers have cached leave no mark until iopgt_op_finish.
+ * Dirty state is not touched.
+ *
+ * Return: as iopgt_sync_dirty_log, but IOPGT_NO_ACCESS_FLAG for IOPGT_NO_DIRTY:
+ * in a domain, an attached walker that does not manage it; else, and without
+ * walkers, the configuration does not.
+ */
+int iopgt_read_and_clear_accessed(struct iopgt_table *table, uint64_t iova, uint64_t size,
+                                  const struct iopgt_bitmap *bitmap, struct iopgt_op *op);
 
 #ifdef __cplusplus
 }

@@ -22,6 +22,8 @@ enum iopgt_walker_flag {
 	IOPGT_WALKER_DIRTY = 1 << 0,          /* hardware dirty management (HTTU, HAFDBS >= 2) */
 	IOPGT_WALKER_COHERENT = 1 << 1,       /* walks snoop the CPU's caches */
 	IOPGT_WALKER_FAULTS_RETRIED = 1 << 2, /* as IOPGT_CONFIG_FAULTS_RETRIED */
+	IOPGT_WALKER_ACCESSED = 1 << 3,       /* sets access flags (HTTU, HAFDBS >= 1), or the host
+	                                         handles its access faults; implied by DIRTY */
 };
 
 /*
@@ -58,6 +60,7 @@ struct iopgt_domain {
 	uint32_t policy;
 	uint8_t config_bbm_level;
 	bool config_faults_retried;
+	bool config_access_managed;
 	bool tracking;
 };
 

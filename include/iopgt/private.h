@@ -12,6 +12,13 @@
 extern "C" {
 #endif
 
+/* What the bits of a leaf say, but for its kind, address and dirty state. */
+struct iopgt_leaf_kind {
+	uint32_t prot;       /* of enum iopgt_prot */
+	uint32_t memory;     /* enum iopgt_memory, or another value: no such type */
+	uint32_t attributes; /* of enum iopgt_attribute */
+};
+
 /*
  * A descriptor format as data, for the loops, and two functions, for once a
  * call. Kind arrays: [0] above the last level, [1] at the last level. All masks
@@ -36,17 +43,22 @@ struct iopgt_format {
 	uint64_t state_read_only;
 	uint64_t kept_dirty; /* software bit of a read-only leaf: written before it was read-only */
 	uint64_t cleaned; /* software bit of a table descriptor: visible to a non-coherent walker */
-	uint64_t unsettled; /* software bit of a table descriptor: the invalidation of the
+	uint64_t unsettled;  /* software bit of a table descriptor: the invalidation of the
 	                            block that the table replaced is not complete */
-	uint64_t broken;    /* what stands in an entry while it is broken (level 0); not present */
-	uint64_t prot_mask; /* bits that iopgt_protect changes, state_mask aside */
-	/* Checks permissions and memory type; gives a leaf's bits but for kind, address and state. */
-	int (*leaf_bits)(const struct iopgt_format *format, uint32_t prot, uint32_t memory,
+	uint64_t broken;     /* what stands in an entry while it is broken (level 0); not present */
+	uint64_t contiguous; /* Contiguous bit of a leaf; 0: none */
+	uint64_t ungrouping; /* software bit of a leaf: its Contiguous bit was cleared, but the
+	                             invalidation of the group is not complete */
+	uint64_t leaf_reserved; /* bits of a leaf that are 0, whoever made it */
+	uint64_t table_ignored; /* bits of a table descriptor that change no translation */
+	uint64_t prot_mask;     /* bits that iopgt_protect changes, state_mask aside */
+	/* Checks a kind of leaf; gives its bits but for format, address and group. */
+	int (*leaf_bits)(const struct iopgt_format *format, const struct iopgt_leaf_kind *kind,
 	                 uint64_t *bits);
-	/* The permissions (enum iopgt_prot) and memory type of a leaf. */
-	void (*leaf_prot)(const struct iopgt_format *format, uint64_t leaf, uint32_t *prot,
-	                  uint32_t *memory);
-	uint8_t regime;     /* for leaf_bits and leaf_prot alone */
+	/* The kind of a leaf. prot is without IOPGT_CLEAN. */
+	void (*leaf_kind)(const struct iopgt_format *format, uint64_t leaf,
+	                  struct iopgt_leaf_kind *kind);
+	uint32_t traits;    /* for leaf_bits and leaf_kind alone */
 	bool dirty_managed; /* leaves are tracked: writable ones start clean or dirty */
 };
 
@@ -57,8 +69,10 @@ struct iopgt_geometry {
 	uint8_t input_bits;
 	uint8_t output_bits;
 	int8_t start_level;
-	uint32_t root_bytes; /* of the start table, concatenated ones included */
-	uint64_t leaf_sizes; /* bit n: leaves of 2^n bytes are allowed */
+	uint32_t root_bytes;   /* of the start table, concatenated ones included */
+	uint64_t input_first;  /* lowest input address: 0, or of TTBR1 the top of the space */
+	uint64_t leaf_sizes;   /* bit n: leaves of 2^n bytes are allowed; groups are leaves too */
+	uint8_t group_bits[5]; /* [level + 1]: log2 of the entries of a contiguous group; 0: none */
 };
 
 #ifdef __cplusplus

@@ -36,9 +36,16 @@ extern "C" {
 #endif
 
 enum iopgt_regime {
-	IOPGT_STAGE1_EL1, /* two privilege levels: EL1&0, SMMU stage 1 of NS-EL1 streams */
+	IOPGT_STAGE1_EL1, /* two privilege levels: EL1&0, EL2&0, SMMU streams with StreamWorld EL1 */
 	IOPGT_STAGE1_EL2, /* one privilege level */
 	IOPGT_STAGE2,
+	/*
+	 * Long descriptors of AArch32 (G5.5): 4 KiB granule, no dirty management, no
+	 * break-before-make level 1.
+	 */
+	IOPGT_STAGE1_AARCH32, /* PL1&0; 25 to 32 input bits */
+	IOPGT_STAGE2_AARCH32, /* 25 to 40 input bits */
+	IOPGT_REGIMES,
 };
 
 enum iopgt_dirty_mode {
@@ -59,68 +66,135 @@ enum iopgt_config_flag {
 	 * driver, so break-before-make level 0 may break a live entry.
 	 */
 	IOPGT_CONFIG_FAULTS_RETRIED = 1 << 1,
-	/* Stage 2: memory types are encoded for forced write-back (FEAT_S2FWB). */
+	/* IOPGT_STAGE2: memory types are encoded for forced write-back (FEAT_S2FWB). */
 	IOPGT_CONFIG_FORCED_WRITE_BACK = 1 << 2,
-	IOPGT_CONFIG_ALL_FLAGS = (1 << 3) - 1,
+	/*
+	 * 4 and 16 KiB granule: TCR.DS = 1 (FEAT_LPA2), needed for more than 48 bits.
+	 * Shareability then comes from TCR.SHn, which is inner, for all of the table.
+	 */
+	IOPGT_CONFIG_LPA2 = 1 << 3,
+	/* Input sizes below 25 bits (FEAT_TTST, SMMU_IDR3.STT); AArch64. */
+	IOPGT_CONFIG_SMALL_TABLES = 1 << 4,
+	/* IOPGT_STAGE1_EL1: TTBR1's table, for the top 2^input_bits bytes of the 64-bit space. */
+	IOPGT_CONFIG_TTBR1 = 1 << 5,
+	/* Stage 1: walked in Secure state, so that IOPGT_NON_SECURE has a meaning. */
+	IOPGT_CONFIG_SECURE = 1 << 6,
+	/* IOPGT_STAGE2: XN tells privileged from unprivileged execution (FEAT_XNX). */
+	IOPGT_CONFIG_XNX = 1 << 7,
+	/*
+	 * Access flags are managed though dirty state is not: walkers set them (HA =
+	 * 1), or the host calls iopgt_handle_access_fault. Dirty management implies it.
+	 */
+	IOPGT_CONFIG_ACCESS_FLAG = 1 << 8,
+	IOPGT_CONFIG_ALL_FLAGS = (1 << 9) - 1,
 };
 
 struct iopgt_config {
 	uint32_t regime;       /* enum iopgt_regime */
 	uint32_t flags;        /* of enum iopgt_config_flag */
 	uint8_t granule_shift; /* 12, 14 or 16 */
-	uint8_t input_bits;    /* size of the input space: 25 to 48 (TxSZ = 64 - input_bits). At
-	                          stage 2 at most output_bits */
-	uint8_t output_bits;   /* 32, 36, 40, 42, 44 or 48, as walkers have it (IPS, PS) */
+	uint8_t input_bits;    /* size of the input space: 25 to 48 (TxSZ = 64 - input_bits); from
+	                          16 with SMALL_TABLES, 17 with 64 KiB; to 52 with LPA2 or 64 KiB
+	                          (FEAT_LVA). At stage 2 at most output_bits */
+	uint8_t output_bits;   /* 32, 36, 40, 42, 44, 48, as walkers have it (IPS, PS); 52 with LPA2
+	                          or 64 KiB (FEAT_LPA); AArch32: at most 40 */
 	uint8_t bbm_level;     /* break-before-make level of the weakest walker: 0, 1 or 2 */
 	uint32_t dirty;        /* enum iopgt_dirty_mode */
-	uint64_t leaf_sizes;   /* bit n: leaves of 2^n bytes may be used. The granule's smallest, or
-	                          its two smallest, or all that it has; 0: all */
+	/*
+	 * Bit n: leaves of 2^n bytes may be used. 0: all pages and blocks that there
+	 * are, no groups. Pages must be among them, no block size may be missing below
+	 * one that is given, and a contiguous group needs the size of its entries.
+	 * iopgt_all_leaf_sizes tells what there is.
+	 */
+	uint64_t leaf_sizes;
 };
+
+/*
+ * All leaf sizes that such a table can have, as a mask for leaf_sizes:
+ *
+ *            pages and blocks                        contiguous groups (D8.7.1)
+ *     4 KiB  4 KiB, 2 MiB, 1 GiB, 512 GiB (LPA2)     64 KiB, 32 MiB, 16 GiB
+ *    16 KiB  16 KiB, 32 MiB, 64 GiB (LPA2)           2 MiB, 1 GiB
+ *    64 KiB  64 KiB, 512 MiB, 4 TiB (52 output bits) 2 MiB, 16 GiB
+ *
+ * as far as the input space holds one. config->leaf_sizes is not read.
+ * Return: the mask; 0: the configuration is wrong.
+ */
+uint64_t iopgt_all_leaf_sizes(const struct iopgt_config *config);
 
 /*
  * Permissions of a mapping: READ or WRITE, or both; stage 1 cannot express
  * WRITE without READ. CLEAN and NO_TRACK say something of WRITE alone.
  *
- * Stage 1 EL1 leaves are not global (nG). EXECUTE is for all privilege levels,
- * with PRIVILEGED for the privileged one alone.
+ * At most one of the three EXECUTE. Those for one level need a regime that tells
+ * levels apart: stage 1 EL1 and AArch32 (where execution cannot be privileged
+ * alone, unless all access is), stage 2 with XNX.
  */
 enum iopgt_prot {
 	IOPGT_READ = 1 << 0,
 	IOPGT_WRITE = 1 << 1,
-	IOPGT_EXECUTE = 1 << 2,
-	IOPGT_PRIVILEGED = 1 << 3, /* no unprivileged access; IOPGT_STAGE1_EL1 only */
+	IOPGT_EXECUTE = 1 << 2,    /* by every level that may access it */
+	IOPGT_PRIVILEGED = 1 << 3, /* no unprivileged access; stage 1 with two privilege levels */
 	IOPGT_NO_TRACK = 1 << 4,   /* writes leave no mark: MMIO, MSI doorbells */
 	/*
 	 * Mapped writable-clean though no domain tracks: the first write is marked.
 	 * For users of a table without a domain.
 	 */
 	IOPGT_CLEAN = 1 << 5,
-	IOPGT_ALL_PROT = (1 << 6) - 1,
+	IOPGT_EXECUTE_PRIVILEGED = 1 << 6,   /* by the privileged level alone (UXN) */
+	IOPGT_EXECUTE_UNPRIVILEGED = 1 << 7, /* by the unprivileged level alone (PXN) */
+	IOPGT_ALL_PROT = (1 << 8) - 1,
 };
 
 /*
  * Memory types; the MAIR index at stage 1. Write-back is inner shareable, the
- * others outer shareable, as the architecture treats them.
+ * others outer shareable, unless an attribute says otherwise.
  */
 enum iopgt_memory {
-	IOPGT_NON_CACHEABLE, /* normal, inner and outer non-cacheable */
-	IOPGT_WRITE_BACK,    /* normal, inner and outer write-back; inner shareable */
-	IOPGT_DEVICE,        /* device nGnRE */
+	IOPGT_NON_CACHEABLE,       /* normal, inner and outer non-cacheable */
+	IOPGT_WRITE_BACK,          /* normal, inner and outer write-back */
+	IOPGT_DEVICE,              /* device nGnRE */
+	IOPGT_INNER_NON_CACHEABLE, /* normal, inner non-cacheable, outer write-back; not with
+	                              forced write-back */
+	IOPGT_DEVICE_NGNRNE,
+	IOPGT_DEVICE_NGRE,
+	IOPGT_DEVICE_GRE,
 	IOPGT_MEMORY_TYPES,
 };
 
+/* MAIR_ELx as the memory types of stage 1 need it, from index 0: 44 FF 04 F4 00 08 0C. */
+#define IOPGT_MAIR UINT64_C(0x000C0800F404FF44)
+
 /*
- * MAIR_ELx as the memory types of stage 1 need it: 0x44, 0xFF, 0x04; and 0xF4,
- * inner non-cacheable and outer write-back, at index 3, which no type uses yet.
+ * What else can be said of a mapping. At most one of the three shareabilities;
+ * those of device memory and of IOPGT_NON_CACHEABLE are outer whatever a
+ * descriptor says (so another one is refused), with LPA2 all else is inner.
  */
-#define IOPGT_MAIR UINT64_C(0xF404FF44)
+enum iopgt_attribute {
+	IOPGT_INNER_SHAREABLE = 1 << 0,
+	IOPGT_OUTER_SHAREABLE = 1 << 1,
+	IOPGT_NOT_SHAREABLE = 1 << 2,
+	/*
+	 * nG = 0, in stage 1 with two privilege levels: cached for every ASID, so that
+	 * an invalidation by ASID alone does not remove it.
+	 */
+	IOPGT_GLOBAL = 1 << 3,
+	IOPGT_NON_SECURE = 1 << 4, /* stage 1 with IOPGT_CONFIG_SECURE */
+	IOPGT_GUARDED = 1 << 5,    /* GP, AArch64 stage 1: branch targets are checked (FEAT_BTI) */
+	IOPGT_SOFTWARE_0 = 1 << 6, /* the caller's own: bit 57 of a leaf */
+	IOPGT_SOFTWARE_1 = 1 << 7, /* the caller's own: bit 58 of a leaf */
+	IOPGT_ALL_ATTRIBUTES = (1 << 8) - 1,
+};
+
+struct iopgt_finding;
 
 struct iopgt_mapping {
-	uint64_t iova;   /* multiple of the granule */
-	uint64_t phys;   /* multiple of the granule */
-	uint64_t size;   /* multiple of the granule, not 0 */
-	uint32_t prot;   /* of enum iopgt_prot */
-	uint32_t memory; /* enum iopgt_memory */
+	uint64_t iova;       /* multiple of the granule */
+	uint64_t phys;       /* multiple of the granule */
+	uint64_t size;       /* multiple of the granule, not 0 */
+	uint32_t prot;       /* of enum iopgt_prot */
+	uint32_t memory;     /* enum iopgt_memory */
+	uint32_t attributes; /* of enum iopgt_attribute */
 };
 
 /*
@@ -130,6 +204,14 @@ struct iopgt_mapping {
 struct iopgt_table {
 	const struct iopgt_hal *hal;
 	void *context;
+	uintptr_t linear_offset; /* the HAL's, if it is linear */
+	bool linear;             /* and the table is not opened */
+	bool opened;             /* by iopgt_open: what its descriptors say is not trusted */
+	bool read_only;          /* by iopgt_open */
+	bool grouped;            /* leaves may carry the Contiguous bit */
+	bool access_managed;     /* somebody sets cleared access flags again */
+	bool adopting;       /* iopgt_open has not yet let non-coherent walkers see its tables */
+	uint64_t max_tables; /* where iopgt_check gives up; 0: never */
 	const struct iopgt_tlb_ops *tlb; /* the HAL's, or a domain's */
 	void *tlb_context;
 	void *root;         /* start table */
@@ -143,10 +225,11 @@ struct iopgt_table {
 	bool software_dirty; /* walkers fault on clean leaves, they mark nothing */
 	bool map_clean;      /* what is mapped starts writable-clean */
 	bool never_clean; /* of a domain that does not track: its walkers may be unable to mark */
-	uint8_t split_on_clear; /* a block that is cleaned is split: enum in scan.h */
-	uint32_t kept_dirty;    /* atomic: some leaf may carry format.kept_dirty */
-	uint32_t tables;        /* atomic: tables in use but for the start table */
-	uint32_t failed_syncs;  /* atomic: they voided what other ops had posted */
+	uint8_t split_on_clear;     /* a block that is cleaned is split: enum in scan.h */
+	uint32_t kept_dirty;        /* atomic: some leaf may carry format.kept_dirty */
+	uint32_t tables;            /* atomic: tables in use but for the start table */
+	uint32_t failed_syncs;      /* atomic: they voided what other ops had posted */
+	struct iopgt_config config; /* as given */
 };
 
 /*
@@ -170,6 +253,53 @@ int iopgt_init(struct iopgt_table *table, const struct iopgt_config *config,
  */
 int iopgt_fini(struct iopgt_table *table);
 
+enum iopgt_open_flag {
+	/* All verbs; the tables become this library's and go back through free_table. */
+	IOPGT_OPEN_OWNING = 1 << 0,
+};
+
+/* A tree that exists. */
+struct iopgt_tree {
+	uint64_t root_phys;  /* of the start table */
+	uint32_t flags;      /* of enum iopgt_open_flag */
+	uint64_t max_tables; /* give up when there are more, here (OWNING) and in iopgt_check:
+	                        IOPGT_BAD_TABLE; 0: no bound */
+};
+
+/*
+ * Makes a table of a tree that someone else built: firmware, another hypervisor
+ * before a live update, a crash dump. `config` says what it is, as for iopgt_init.
+ *
+ * Without OWNING nothing in the tree is ever changed: iopgt_translate,
+ * iopgt_for_each_mapping, iopgt_dump, iopgt_check and the dirty verbs that only
+ * read work, all others return IOPGT_READ_ONLY, iopgt_fini frees nothing. The
+ * HAL needs phys_to_virt alone. (So does OWNING: IOPGT_HAL_LINEAR is not used,
+ * since it cannot say that an address is none of a table.)
+ *
+ * The tree is not trusted. A table that phys_to_virt does not know, or beyond
+ * the output space, is IOPGT_BAD_TABLE from the verb that meets it, and so is one
+ * that is linked again below itself. A reader may still meet one table in very
+ * many places: give its op a budget.
+ *
+ * OWNING looks at all of the tree first, each table once: every rule of
+ * iopgt_check must hold, but that invalid descriptors may hold anything (they are
+ * cleared in the end) and that a leaf may have memory types and attributes which
+ * this library has no name for (every verb keeps them). To find tables that are
+ * linked twice it maps those that it has met in a table of its own, which takes
+ * one table for each 2^granule_shift / 8 or less, and is freed again.
+ *
+ * finding: the broken rule, or IOPGT_RULE_NONE; may be null.
+ *
+ * Context: walkers may run; nobody else changes the tree from now on (OWNING), or
+ * while a verb runs. Bit 56 of a leaf counts as a note that it was written.
+ * Return: as iopgt_init; IOPGT_BAD_ROOT; IOPGT_CORRUPT: a broken rule;
+ * IOPGT_BAD_TABLE: more than max_tables. After a failure the tree is as before,
+ * and nothing is owned.
+ */
+int iopgt_open(struct iopgt_table *table, const struct iopgt_config *config,
+               const struct iopgt_hal *hal, void *context, const struct iopgt_tree *tree,
+               struct iopgt_finding *finding);
+
 /*
  * Maps [iova, iova + size) to [phys, phys + size) with the largest leaves that
  * alignment and configuration allow. Nothing may be mapped there yet. If another
@@ -186,7 +316,8 @@ int iopgt_fini(struct iopgt_table *table);
  * mapping may be used by walkers when the call has returned.
  * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_EXISTS; IOPGT_NO_MEMORY; IOPGT_BAD_PROT
  * (stage 1 cannot express write-only; NO_TRACK and CLEAN exclude each other);
- * IOPGT_BAD_MEMORY_TYPE; IOPGT_BAD_OUTPUT: phys leaves the output space; the
+ * IOPGT_BAD_MEMORY_TYPE; IOPGT_BAD_ATTRIBUTE; IOPGT_BAD_OUTPUT: phys leaves the
+ * output space; the
  * common ones above; an error of the HAL, from completing what was removed here.
  * After a failure no mapping of this call remains (but, with IOPGT_BAD_TABLE, of
  * what cannot be reached), empty tables may; an earlier part that returned
@@ -204,7 +335,8 @@ int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *mapping, st
  * Context: until iopgt_op_finish, walkers may still access the memory.
  * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_NO_MEMORY, IOPGT_WOULD_BREAK,
  * IOPGT_WOULD_SPLIT: a block that crosses an end cannot be split, what is
- * before it is unmapped; an error of the HAL; the common ones above.
+ * before it is unmapped; a contiguous group that crosses one cannot be broken
+ * up, nothing is unmapped; an error of the HAL; the common ones above.
  */
 int iopgt_unmap(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op);
 
@@ -245,12 +377,13 @@ enum iopgt_leaf_state {
 
 /* What an address maps to. */
 struct iopgt_translation {
-	uint64_t phys;      /* output address of iova itself */
-	uint64_t leaf_iova; /* where its page or block begins */
-	uint64_t leaf_size; /* bytes */
-	uint32_t prot;      /* IOPGT_READ to IOPGT_NO_TRACK */
-	uint32_t memory;    /* enum iopgt_memory */
-	uint32_t state;     /* enum iopgt_leaf_state */
+	uint64_t phys;       /* output address of iova itself */
+	uint64_t leaf_iova;  /* where its page, block or contiguous group begins */
+	uint64_t leaf_size;  /* bytes */
+	uint32_t prot;       /* of enum iopgt_prot, without IOPGT_CLEAN */
+	uint32_t memory;     /* enum iopgt_memory */
+	uint32_t attributes; /* of enum iopgt_attribute; without what the memory type has anyway */
+	uint32_t state;      /* enum iopgt_leaf_state; of a group: dirty if any entry is */
 	int32_t level;
 };
 
@@ -312,6 +445,8 @@ enum iopgt_rule {
 	IOPGT_RULE_INVALID_BITS,  /* an invalid descriptor that is not zero */
 	IOPGT_RULE_NOT_CLEANED,   /* a linked table that a non-coherent walker may not see */
 	IOPGT_RULE_TABLE_COUNT,   /* more or fewer tables linked than the count says */
+	IOPGT_RULE_GROUP, /* Contiguous bit in a group that is incomplete, unlike or not allowed */
+	IOPGT_RULE_TABLE_SHARED, /* open: a table that is linked twice, or links itself */
 };
 
 struct iopgt_finding {

@@ -53,7 +53,8 @@ enum iopgt_error {
 	IOPGT_BAD_GRANULE = -1025,     /* config: the granule is not 4, 16 or 64 KiB */
 	IOPGT_BAD_INPUT_BITS =
 		-1026, /* config: input size out of bounds for the granule or stage */
-	IOPGT_BAD_OUTPUT_BITS = -1027, /* config: not 32, 36, 40, 42, 44 or 48 */
+	IOPGT_BAD_OUTPUT_BITS =
+		-1027, /* config: not 32, 36, 40, 42, 44, 48 or 52, or not with this granule */
 	IOPGT_BAD_LEAF_SIZES =
 		-1028, /* config: a leaf size that the granule does not have, or no page */
 	IOPGT_BAD_BBM_LEVEL = -1029,    /* config: break-before-make level above 2 */
@@ -62,6 +63,11 @@ enum iopgt_error {
 	IOPGT_BAD_HAL = -1032,          /* a callback that the configuration needs is missing */
 	IOPGT_BAD_POLICY = -1033,       /* no such split policy */
 	IOPGT_BAD_TABLE_MEMORY = -1034, /* alloc_table gave misaligned or unreachable memory */
+	IOPGT_BAD_ATTRIBUTE = -1035,    /* an attribute that this stage or regime cannot express */
+	IOPGT_READ_ONLY = -1036,        /* the table was opened for reading alone */
+	IOPGT_FAULT = -1037,            /* a fault handler: this access is not allowed */
+	IOPGT_NO_ACCESS_FLAG = -1038,   /* nobody would set a cleared access flag again */
+	IOPGT_BAD_ROOT = -1039,         /* open: the start table is misaligned or unknown */
 };
 
 /* A text for a code, never null; a positive or foreign code has a text too. Pure. */
@@ -99,15 +105,17 @@ enum iopgt_op_flag {
  * walkers get it.
  */
 struct iopgt_stats {
-	uint64_t looked_at;    /* descriptors read or written */
-	uint64_t mapped;       /* granules that became mapped */
-	uint64_t unmapped;     /* granules that were mapped and no longer are */
-	uint64_t holes;        /* granules in an unmapped or protected range that were not mapped */
-	uint64_t dirty;        /* dirty leaves found */
-	uint64_t cleaned;      /* leaves made clean */
-	uint64_t split;        /* blocks replaced by tables */
-	uint64_t merged;       /* tables replaced by blocks */
-	uint64_t left_unsplit; /* blocks that were to be split and could not: tracked as blocks */
+	uint64_t looked_at; /* descriptors read or written */
+	uint64_t mapped;    /* granules that became mapped */
+	uint64_t unmapped;  /* granules that were mapped and no longer are */
+	uint64_t holes;     /* granules in an unmapped or protected range that were not mapped */
+	/* Leaves found dirty, or accessed, and made clean. A contiguous group counts once. */
+	uint64_t dirty, cleaned;
+	uint64_t split;         /* blocks replaced by tables */
+	uint64_t merged;        /* tables replaced by blocks */
+	uint64_t ungrouped;     /* contiguous groups broken up */
+	uint64_t grouped;       /* contiguous groups made of single leaves by merge */
+	uint64_t left_unsplit;  /* blocks and groups that were to be split and could not */
 	uint64_t left_unmerged; /* last-level tables that were to be merged and could not */
 	uint64_t invalidations; /* requests handed to the host, whole-table ones included */
 	uint64_t waits;         /* completed waits for invalidations */

@@ -95,14 +95,19 @@ static inline uint32_t cursor_rest(const struct iopgt_cursor *c)
 	return left < rest ? (uint32_t)left : rest;
 }
 
-/* Those of them that are in the budget: at least one. */
+/* Those of them that are in the budget: at least one, and no part of a contiguous group. */
 static inline uint32_t cursor_run(const struct iopgt_cursor *c)
 {
-	uint32_t run = cursor_rest(c);
+	uint32_t rest = cursor_rest(c);
+	uint32_t run, end, group;
 
-	if (c->budget && c->looked_at + run > c->budget)
-		run = c->looked_at < c->budget ? (uint32_t)(c->budget - c->looked_at) : 1;
-	return run;
+	if (!c->budget || c->looked_at + rest <= c->budget)
+		return rest;
+	run = c->looked_at < c->budget ? (uint32_t)(c->budget - c->looked_at) : 1;
+	group = c->table->grouped ? geometry_group_entries(&c->table->geometry, c->level) : 1;
+	end = (cursor_index(c) + run + group - 1) & ~(group - 1);
+	run = end - cursor_index(c);
+	return run < rest ? run : rest;
 }
 
 /* Whether the block that once covered the cursor's entry may still be cached. */
@@ -111,13 +116,25 @@ static inline bool cursor_is_unsettled(const struct iopgt_cursor *c)
 	return c->iova >= c->unsettled.first && c->iova <= c->unsettled.last;
 }
 
+/* Whether a table of an opened tree is linked again below itself. */
+static inline bool cursor_is_below(const struct iopgt_cursor *c, const live_descriptor *entries)
+{
+	for (int level = c->table->geometry.start_level; level <= c->level; level++) {
+		uint32_t count = geometry_entries(&c->table->geometry, level);
+
+		if (entries >= c->path[level + 1] && entries < c->path[level + 1] + count)
+			return true;
+	}
+	return false;
+}
+
 /* Goes into the table that `descriptor`, the entry's value, links. */
 static inline int cursor_down(struct iopgt_cursor *c, uint64_t descriptor)
 {
 	live_descriptor *entries =
 		table_virt(c->table, format_address(&c->table->format, descriptor));
 
-	if (!entries)
+	if (!entries || (c->table->opened && cursor_is_below(c, entries)))
 		return IOPGT_BAD_TABLE;
 	if ((descriptor & c->table->format.unsettled) && !cursor_is_unsettled(c))
 		c->unsettled = (struct iopgt_range){cursor_first(c), cursor_last(c)};
@@ -162,10 +179,17 @@ static inline bool cursor_next(struct iopgt_cursor *c, uint32_t count)
 	return move == CURSOR_MORE;
 }
 
+/* Whether a contiguous group may begin before the cursor and go on after it. */
+static inline bool cursor_in_group(const struct iopgt_cursor *c)
+{
+	return c->table->grouped &&
+	       (cursor_index(c) & (geometry_group_entries(&c->table->geometry, c->level) - 1));
+}
+
 /* To be asked after a step: whether the call has to end here. */
 static inline bool cursor_spent(const struct iopgt_cursor *c)
 {
-	return c->budget && c->looked_at >= c->budget;
+	return c->budget && c->looked_at >= c->budget && !cursor_in_group(c);
 }
 
 /* Ends a call whose budget is spent. */

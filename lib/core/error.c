@@ -39,6 +39,11 @@ static const char *const texts[] = {
 	"HAL callback missing",
 	"unknown split policy",
 	"table memory misaligned or out of reach",
+	"attribute that cannot be expressed",
+	"table opened for reading alone",
+	"access not allowed",
+	"access flags are not managed",
+	"start table misaligned or unknown",
 };
 
 const char *iopgt_strerror(int error)

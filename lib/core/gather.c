@@ -9,6 +9,7 @@
  */
 #include "core/gather.h"
 
+#include "core/group.h"
 #include "core/scan.h"
 
 #define NODE_LINK    (UINT64_C(1) << 2)
@@ -143,6 +144,26 @@ static void mark(struct iopgt_op *op, uint64_t iova, uint64_t mask)
 	                        mask);
 }
 
+/*
+ * Marks every contiguous group of which some member is dirty. The list's own
+ * words stand in for two members of the first one.
+ */
+static void harvest_groups(struct iopgt_op *op, live_descriptor *entries, uint64_t iova)
+{
+	const struct iopgt_table *table = op->gather.table;
+	const struct iopgt_geometry *g = &table->geometry;
+	uint32_t count = geometry_entries(g, IOPGT_LAST_LEVEL);
+	uint32_t step = geometry_group_entries(g, IOPGT_LAST_LEVEL);
+
+	for (uint32_t i = 0; i < count && step > 1; i += step) {
+		struct iopgt_group group = group_of_entry(table, entries, i, IOPGT_LAST_LEVEL,
+		                                          iova + ((uint64_t)i << g->granule_shift));
+
+		if (iopgt_group_is_dirty(table, &group))
+			iopgt_bitmap_mark(&op->gather.harvest, group.range.first, group.range.last);
+	}
+}
+
 /* Marks what is dirty in an unlinked last-level table. */
 static void harvest(struct iopgt_op *op, live_descriptor *entries, uint64_t iova)
 {
@@ -157,20 +178,31 @@ static void harvest(struct iopgt_op *op, live_descriptor *entries, uint64_t iova
 			mask &= ~UINT64_C(3);
 		mark(op, iova + ((uint64_t)i << table->geometry.granule_shift), mask);
 	}
+	if (table->grouped)
+		harvest_groups(op, entries, iova);
 }
 
 /* Marks what the first two entries held when the list took their place. */
 static void harvest_taken(struct iopgt_op *op, const struct iopgt_unlinked *unlinked,
                           const uint64_t taken[2])
 {
-	const struct iopgt_format *f = &op->gather.table->format;
+	const struct iopgt_table *table = op->gather.table;
+	const struct iopgt_format *f = &table->format;
 	uint64_t mask = 0;
+	bool member = false;
 
 	for (unsigned i = 0; i < 2; i++) {
-		if (format_is_leaf(f, unlinked->level, taken[i]) && format_is_dirty(f, taken[i]))
-			mask |= UINT64_C(1) << i;
+		if (!format_is_leaf(f, unlinked->level, taken[i]) || !format_is_dirty(f, taken[i]))
+			continue;
+		mask |= UINT64_C(1) << i;
+		member |= format_is_member(f, unlinked->level, taken[i]);
 	}
 	mark(op, unlinked->iova, mask);
+	if (member && table->grouped)
+		iopgt_bitmap_mark(
+			&op->gather.harvest, unlinked->iova,
+			unlinked->iova +
+				(geometry_group_size(&table->geometry, unlinked->level) - 1));
 }
 
 void iopgt_gather_table(struct iopgt_table *table, struct iopgt_op *op,

@@ -86,10 +86,24 @@ static inline uint64_t live_match(live_descriptor *entries, uint32_t count, uint
                                   uint64_t value)
 {
 	uint64_t found = 0;
+	uint32_t i = 0;
 
 	mask = LIVE_SWAP(mask);
 	value = LIVE_SWAP(value);
-	for (uint32_t i = 0; i < count; i++) {
+	/* Eight at a time: shifts by constants, and one branch. */
+	for (; i + 8 <= count; i += 8) {
+		uint32_t eight;
+
+#define LIVE_MATCH(n)                                                                              \
+	((uint32_t)((atomic_load_explicit(&entries[i + (n)], memory_order_relaxed) & mask) ==      \
+	            value)                                                                         \
+	 << (n))
+		eight = LIVE_MATCH(0) | LIVE_MATCH(1) | LIVE_MATCH(2) | LIVE_MATCH(3) |
+		        LIVE_MATCH(4) | LIVE_MATCH(5) | LIVE_MATCH(6) | LIVE_MATCH(7);
+#undef LIVE_MATCH
+		found |= (uint64_t)eight << i;
+	}
+	for (; i < count; i++) {
 		uint64_t d = atomic_load_explicit(&entries[i], memory_order_relaxed);
 
 		found |= (uint64_t)((d & mask) == value) << i;

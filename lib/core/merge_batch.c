@@ -78,7 +78,7 @@ static enum merge_answer look_at(const struct merge_batch *b, const struct iopgt
 
 		if (is_pending(b, from, level, iova))
 			d = b->slots[from++].block;
-		present |= format_is_present(f, d) || d == f->broken;
+		present |= format_is_present(f, d) || format_is_broken(f, d);
 		if (i == 0) {
 			phys = format_address(f, d);
 			bits = format_leaf_bits(f, level, format_without_marks(f, d));

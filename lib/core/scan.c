@@ -2,6 +2,7 @@
 #include "core/scan.h"
 
 #include "core/gather.h"
+#include "core/group.h"
 #include "core/marks.h"
 
 struct scan_state {
@@ -58,12 +59,35 @@ static void owe_pages(struct scan_state *s, uint64_t iova, uint64_t mask)
 	}
 }
 
+/* Whether a leaf has the mark that the scan is after. */
+static bool is_marked(const struct scan_state *s, uint64_t leaf)
+{
+	const struct iopgt_format *f = &s->table->format;
+
+	return s->scan->flags & SCAN_ACCESSED ? (leaf & f->accessed) != 0
+	                                      : format_is_dirty(f, leaf);
+}
+
+/* Takes the mark from those leaves of up to 64 that are in `mask`. */
+static void clean_leaves(const struct scan_state *s, live_descriptor *entries, int level,
+                         uint64_t mask)
+{
+	const struct iopgt_format *f = &s->table->format;
+
+	if (s->scan->flags & SCAN_ACCESSED) {
+		for (; mask; mask &= mask - 1)
+			marks_not_accessed(f, &entries[bits_lowest(mask)], level);
+	} else {
+		for (; mask; mask &= mask - 1)
+			marks_clean(f, &entries[bits_lowest(mask)], level);
+	}
+}
+
 static void clean_pages(struct scan_state *s, live_descriptor *entries, uint64_t iova,
                         uint64_t mask)
 {
 	s->op->stats.cleaned += bits_count(mask);
-	for (uint64_t left = mask; left; left &= left - 1)
-		marks_clean(&s->table->format, &entries[bits_lowest(left)], IOPGT_LAST_LEVEL);
+	clean_leaves(s, entries, IOPGT_LAST_LEVEL, mask);
 	owe_pages(s, iova, mask);
 }
 
@@ -114,6 +138,14 @@ static void visit_pages(struct scan_state *s, live_descriptor *entries, uint64_t
 	}
 }
 
+/* Those that the scan is after among up to 64 pages. */
+static uint64_t marked_pages(const struct scan_state *s, live_descriptor *entries, uint32_t count)
+{
+	if (s->scan->flags & SCAN_ACCESSED)
+		return scan_accessed_mask(s->table, entries, count, IOPGT_LAST_LEVEL);
+	return scan_dirty_mask(s->table, entries, count, IOPGT_LAST_LEVEL);
+}
+
 /* Up to 64 pages from the cursor on. */
 static void scan_64(struct scan_state *s, live_descriptor *entries, uint32_t count)
 {
@@ -125,7 +157,7 @@ static void scan_64(struct scan_state *s, live_descriptor *entries, uint32_t cou
 		make_pages_dirty(s, entries, count);
 		return;
 	}
-	mask = scan_dirty_mask(s->table, entries, count, IOPGT_LAST_LEVEL);
+	mask = marked_pages(s, entries, count);
 	if (!mask)
 		return;
 	if (s->scan->visitor) {
@@ -142,39 +174,33 @@ static void scan_64(struct scan_state *s, live_descriptor *entries, uint32_t cou
 		clean_pages(s, entries, s->c.iova, mask);
 }
 
-/* Pages of a last-level table from the cursor on; how many are done. */
-static uint32_t scan_pages(struct scan_state *s)
-{
-	/* Whole words of the bitmap where it begins with a table. */
-	uint32_t count = 64 - (cursor_index(&s->c) & 63);
-	uint32_t run;
-
-	if (!s->scan->flags || iopgt_split_batch_is_private(s->batch, &s->c))
-		return cursor_rest(&s->c);
-	run = cursor_run(&s->c);
-	if (count > run)
-		count = run;
-	scan_64(s, cursor_entry(&s->c), count);
-	return count;
-}
-
-/* False: the visitor asked to stop before this block. */
-static bool report_block(struct scan_state *s)
+/* False: the visitor asked to stop before this leaf. */
+static bool report_leaf(struct scan_state *s, struct iopgt_range leaf)
 {
 	struct iopgt_scan *scan = s->scan;
-	uint64_t first = cursor_first(&s->c);
-	uint64_t last = cursor_last(&s->c);
 
-	if (first < scan->range.first)
-		first = scan->range.first;
-	if (last > scan->range.last)
-		last = scan->range.last;
+	if (leaf.first < scan->range.first)
+		leaf.first = scan->range.first;
+	if (leaf.last > scan->range.last)
+		leaf.last = scan->range.last;
 	if (scan->bitmap)
-		iopgt_bitmap_mark(scan->bitmap, first, last);
-	else if (!visit_run(scan, first, last))
+		iopgt_bitmap_mark(scan->bitmap, leaf.first, leaf.last);
+	else if (!visit_run(scan, leaf.first, leaf.last))
 		return false;
 	s->op->stats.dirty++;
 	return true;
+}
+
+/* Whether this call may clean all of a leaf. */
+static bool may_clean(const struct scan_state *s, struct iopgt_range leaf)
+{
+	const struct iopgt_scan *scan = s->scan;
+
+	if (!(scan->flags & SCAN_CLEAN) || leaf.first < scan->range.first ||
+	    leaf.last > scan->range.last)
+		return false;
+	return !(scan->flags & SCAN_SELECT) ||
+	       iopgt_bitmap_given(scan->bitmap, leaf.first, leaf.last);
 }
 
 /* Whether policy and call want the block that the cursor is on split. */
@@ -223,25 +249,146 @@ static int split_block(struct scan_state *s, uint64_t d, bool clean, bool *taken
 	return err;
 }
 
-static void clean_block(struct scan_state *s)
+static void clean_block(struct scan_state *s, struct iopgt_range block)
 {
-	marks_clean(&s->table->format, cursor_entry(&s->c), s->c.level);
+	clean_leaves(s, cursor_entry(&s->c), s->c.level, 1);
 	s->op->stats.cleaned++;
-	gather_at_cursor(s->table, s->op, &s->c,
-	                 (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
+	gather_at_cursor(s->table, s->op, &s->c, block);
 }
 
-/* Whether this call may clean the whole block that the cursor is on. */
-static bool may_clean(const struct scan_state *s)
+/* --- Contiguous groups --- */
+
+static bool group_is_marked(const struct scan_state *s, const struct iopgt_group *group)
 {
-	const struct iopgt_scan *scan = s->scan;
-	uint64_t first = cursor_first(&s->c);
-	uint64_t last = cursor_last(&s->c);
+	for (uint32_t i = 0; i < group->count; i++) {
+		uint64_t d = live_load(&group->entries[i]);
 
-	if (!(scan->flags & SCAN_CLEAN) || first < scan->range.first || last > scan->range.last)
-		return false;
-	return !(scan->flags & SCAN_SELECT) || iopgt_bitmap_given(scan->bitmap, first, last);
+		if (format_is_member(&s->table->format, group->level, d) && is_marked(s, d))
+			return true;
+	}
+	return false;
 }
+
+static void clean_group(struct scan_state *s, const struct iopgt_group *group)
+{
+	for (uint32_t i = 0; i < group->count; i++)
+		clean_leaves(s, &group->entries[i], group->level, 1);
+	s->op->stats.cleaned++;
+	gather_at_cursor(s->table, s->op, &s->c, group->range);
+}
+
+/*
+ * Makes the members single leaves, to be looked at again one by one. A group
+ * that this call takes wholly needs no wait of its own: whatever is written until
+ * op is finished is in the copy that follows.
+ */
+static int single_out(struct scan_state *s, const struct iopgt_group *group, bool whole)
+{
+	struct iopgt_range range = group->range;
+
+	if (!whole || s->table->bbm_level == 0)
+		return iopgt_ungroup(s->table, &range, false, s->op);
+	iopgt_group_dissolve(s->table, group);
+	gather_at_cursor(s->table, s->op, &s->c, group->range);
+	s->op->stats.ungrouped++;
+	return IOPGT_OK;
+}
+
+/*
+ * A group whose member `d` the cursor is on. *steps: how many entries are done;
+ * 0: look again at what are single leaves now.
+ */
+static int scan_group(struct scan_state *s, uint64_t d, uint32_t *steps)
+{
+	struct iopgt_group group = group_at(&s->c);
+	bool marked = group_is_marked(s, &group);
+	bool cleans = may_clean(s, group.range);
+	int err = IOPGT_OK;
+
+	*steps = group_rest(&s->c);
+	if (wants_split(s, d, marked && cleans)) {
+		err = single_out(s, &group, cleans);
+		*steps = err ? *steps : 0;
+		if (!err || s->scan->split == SCAN_SPLIT_ALL ||
+		    (err != IOPGT_WOULD_BREAK && err != IOPGT_WOULD_SPLIT))
+			return err;
+		s->op->stats.left_unsplit++;
+	}
+	if (!marked || ((s->scan->flags & SCAN_REPORT) && !report_leaf(s, group.range)))
+		return IOPGT_OK;
+	if (cleans)
+		clean_group(s, &group);
+	return IOPGT_OK;
+}
+
+/* Whether nothing in the 64 entries around the cursor, or its group's, asks for a closer look. */
+static bool is_unmarked_around(const struct scan_state *s, uint32_t around)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint32_t entries = geometry_entries(&s->table->geometry, IOPGT_LAST_LEVEL);
+	uint32_t first = cursor_index(&s->c) & ~(around - 1);
+
+	if ((s->scan->flags & SCAN_MAKE_DIRTY) || s->scan->split == SCAN_SPLIT_TRACKED)
+		return false;
+	for (uint32_t i = first; i < first + around && i < entries; i += 64) {
+		live_descriptor *at = cursor_table(&s->c) + i;
+		uint32_t count = entries - i < 64 ? entries - i : 64;
+
+		if (marked_pages(s, at, count))
+			return false;
+		if (s->table->bbm_level == 0 &&
+		    live_match(at, count, f->present | f->broken, f->broken))
+			return false;
+	}
+	return true;
+}
+
+/* Pages of which some may be in groups; `run`: how many there are in table, range and budget. */
+static int scan_grouped_pages(struct scan_state *s, uint32_t run, uint32_t *steps)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint32_t group = geometry_group_entries(&s->table->geometry, IOPGT_LAST_LEVEL);
+	uint32_t around = group > 64 ? group : 64;
+	uint64_t d;
+
+	*steps = around - (cursor_index(&s->c) & (around - 1));
+	if (*steps > run)
+		*steps = run;
+	if (is_unmarked_around(s, around))
+		return IOPGT_OK;
+	d = live_load(cursor_entry(&s->c));
+	if (format_is_broken(f, d))
+		return IOPGT_BUSY;
+	if (format_is_member(f, IOPGT_LAST_LEVEL, d) && !(s->scan->flags & SCAN_MAKE_DIRTY))
+		return scan_group(s, d, steps);
+	if (group > 1)
+		*steps = group_rest(&s->c);
+	if (*steps > 64)
+		*steps = 64;
+	scan_64(s, cursor_entry(&s->c), *steps);
+	return IOPGT_OK;
+}
+
+/* Pages of a last-level table from the cursor on; *steps: how many are done, 0: look again. */
+static int scan_pages(struct scan_state *s, uint32_t *steps)
+{
+	/* Whole words of the bitmap where it begins with a table. */
+	uint32_t count = 64 - (cursor_index(&s->c) & 63);
+	uint32_t run;
+
+	if (!s->scan->flags || (s->batch->count && iopgt_split_batch_is_private(s->batch, &s->c))) {
+		*steps = cursor_rest(&s->c);
+		return IOPGT_OK;
+	}
+	run = cursor_run(&s->c);
+	if (s->table->grouped)
+		return scan_grouped_pages(s, run, steps);
+	*steps = count < run ? count : run;
+	scan_64(s, cursor_entry(&s->c), *steps);
+	return IOPGT_OK;
+}
+
+/* --- Blocks --- */
 
 /*
  * A block. Sets *steps to 1 if it is done, to 0 if the cursor went down into its
@@ -249,27 +396,30 @@ static bool may_clean(const struct scan_state *s)
  */
 static int scan_block(struct scan_state *s, uint64_t d, uint32_t *steps)
 {
+	struct iopgt_range block = {cursor_first(&s->c), cursor_last(&s->c)};
 	bool private = iopgt_split_batch_is_private(s->batch, &s->c);
-	bool dirty = format_is_dirty(&s->table->format, d);
-	bool cleans = may_clean(s);
+	bool marked = is_marked(s, d);
+	bool cleans = may_clean(s, block);
 	bool taken = false;
 	int err = IOPGT_OK;
 
 	*steps = 1;
 	if (s->scan->flags & SCAN_MAKE_DIRTY) {
 		if (format_is_clean(&s->table->format, d))
-			make_dirty(s, cursor_entry(&s->c), cursor_first(&s->c), cursor_last(&s->c));
+			make_dirty(s, cursor_entry(&s->c), block.first, block.last);
 		return IOPGT_OK;
 	}
+	if (s->table->grouped && format_is_member(&s->table->format, s->c.level, d))
+		return scan_group(s, d, steps);
 	/* The block that a private one came from was reported and will be clean. */
-	if (!private && dirty && (s->scan->flags & SCAN_REPORT) && !report_block(s))
+	if (!private && marked && (s->scan->flags & SCAN_REPORT) && !report_leaf(s, block))
 		return IOPGT_OK;
-	if (wants_split(s, d, private || (dirty && cleans)))
+	if (wants_split(s, d, private || (marked && cleans)))
 		err = split_block(s, d, cleans, &taken);
 	if (taken)
 		*steps = 0;
-	else if (!err && !private && dirty && cleans)
-		clean_block(s);
+	else if (!err && !private && marked && cleans)
+		clean_block(s, block);
 	return err;
 }
 
@@ -297,10 +447,8 @@ static int scan_entry(struct scan_state *s, uint32_t *steps)
 	uint64_t d;
 	int err;
 
-	if (s->c.level == IOPGT_LAST_LEVEL) {
-		*steps = scan_pages(s);
-		return IOPGT_OK;
-	}
+	if (s->c.level == IOPGT_LAST_LEVEL)
+		return scan_pages(s, steps);
 	d = live_load_table(cursor_entry(&s->c));
 	*steps = 0;
 	if (format_is_table(f, s->c.level, d)) {
@@ -310,7 +458,7 @@ static int scan_entry(struct scan_state *s, uint32_t *steps)
 	*steps = 1;
 	if (format_is_leaf(f, s->c.level, d))
 		return scan_block(s, d, steps);
-	return d == f->broken ? IOPGT_BUSY : IOPGT_OK;
+	return format_is_broken(f, d) ? IOPGT_BUSY : IOPGT_OK;
 }
 
 static int scan_loop(struct scan_state *s)
@@ -342,25 +490,50 @@ int iopgt_scan_check(struct iopgt_scan *scan, uint64_t iova, uint64_t size)
 
 	if (err)
 		return err;
-	if (!scan->table->format.dirty_managed)
+	if (scan->flags & SCAN_ACCESSED) {
+		if (!scan->table->access_managed)
+			return IOPGT_NO_ACCESS_FLAG;
+	} else if (!scan->table->format.dirty_managed) {
 		return IOPGT_NO_DIRTY;
+	}
+	if ((scan->flags & SCAN_CLEAN) && scan->table->read_only)
+		return IOPGT_READ_ONLY;
 	if (scan->visitor)
 		return IOPGT_OK;
 	return iopgt_bitmap_check(scan->table, scan->bitmap, &scan->range);
 }
 
-int iopgt_scan_run(struct iopgt_scan *scan)
+/* Groups that have to be broken up for a split, many with one wait. True: the range was cut. */
+static int break_groups(struct iopgt_scan *scan, bool *cut)
+{
+	uint64_t last = scan->range.last;
+	bool all = scan->split == SCAN_SPLIT_ALL;
+	int err;
+
+	*cut = false;
+	if (!scan->table->grouped || (!all && scan->split != SCAN_SPLIT_TRACKED))
+		return IOPGT_OK;
+	/* Above level 0 those that are to be clean are dissolved on the way. */
+	if (!all && scan->table->bbm_level > 0)
+		return IOPGT_OK;
+	err = iopgt_ungroup(scan->table, &scan->range, !all, scan->op);
+	*cut = scan->range.last != last;
+	/* What may not be broken up is counted when the scan meets it. */
+	if (!all && (err == IOPGT_WOULD_BREAK || err == IOPGT_WOULD_SPLIT)) {
+		scan->range.last = last;
+		*cut = false;
+		return IOPGT_OK;
+	}
+	return err;
+}
+
+/* The scan itself; in scan->op->next is where to go on. */
+static int run_in_batches(struct iopgt_scan *scan)
 {
 	struct split_batch batch;
 	struct scan_state s = {.scan = scan, .table = scan->table, .op = scan->op, .batch = &batch};
-	int err = IOPGT_OK;
-	int flushed;
+	int err, flushed;
 
-	scan->op->next = scan->range.first;
-	if (scan->op->flags & IOPGT_OP_SYNC)
-		err = iopgt_gather_sync(scan->table, scan->op);
-	if (err)
-		return err;
 	cursor_start(&s.c, scan->table, scan->range, scan->op);
 	split_batch_start(&batch, scan->table, scan->op);
 	err = scan_loop(&s);
@@ -368,11 +541,28 @@ int iopgt_scan_run(struct iopgt_scan *scan)
 	give_run(scan);
 	scan->op->stats.looked_at += s.c.looked_at;
 	/* What the batch held comes again if it could not be replaced. */
-	if (flushed || s.batch_failed)
+	if (flushed || s.batch_failed) {
 		scan->op->next = batch.slots[0].iova;
-	if (scan->op->next < scan->range.first)
-		scan->op->next = scan->range.first;
+		if (scan->op->next < scan->range.first)
+			scan->op->next = scan->range.first;
+	}
 	if (flushed)
 		return flushed;
 	return err && err != IOPGT_AGAIN ? err : scan->visitor_stop ? scan->visitor_stop : err;
+}
+
+int iopgt_scan_run(struct iopgt_scan *scan)
+{
+	bool cut = false;
+	int err = IOPGT_OK;
+
+	scan->op->next = scan->range.first;
+	if (scan->op->flags & IOPGT_OP_SYNC)
+		err = iopgt_gather_sync(scan->table, scan->op);
+	if (!err)
+		err = break_groups(scan, &cut);
+	if (err)
+		return err;
+	err = run_in_batches(scan);
+	return cut && !err ? IOPGT_AGAIN : err;
 }

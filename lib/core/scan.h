@@ -18,6 +18,7 @@ enum scan_flag {
 	SCAN_CLEAN = 1 << 1,      /* leaves that lie wholly in the range */
 	SCAN_SELECT = 1 << 2,     /* clean only leaves whose bits are all given in the bitmap */
 	SCAN_MAKE_DIRTY = 1 << 3, /* clean leaves become dirty; alone */
+	SCAN_ACCESSED = 1 << 4,   /* access flags in place of dirty state; no blocks are split */
 };
 
 /* Which blocks are split. */
@@ -64,6 +65,17 @@ static inline uint64_t scan_dirty_mask(const struct iopgt_table *table, live_des
 		dirty |=
 			live_match(entries, count, kind_mask | f->kept_dirty, kind | f->kept_dirty);
 	return dirty;
+}
+
+/* Accessed ones among up to 64 entries at one level. */
+static inline uint64_t scan_accessed_mask(const struct iopgt_table *table, live_descriptor *entries,
+                                          uint32_t count, int level)
+{
+	const struct iopgt_format *f = &table->format;
+	unsigned kind = format_kind(level);
+
+	return live_match(entries, count, f->leaf_mask[kind] | f->accessed,
+	                  f->leaf_value[kind] | f->accessed);
 }
 
 #endif

@@ -52,17 +52,20 @@ static void fill(const struct split_batch *b, struct split_slot *slot, uint64_t 
 	const struct iopgt_format *f = format_of(b);
 	int level = slot->level + 1;
 	uint64_t bits = format_leaf_bits(f, slot->level, block & ~f->no_cache);
+	uint64_t size = geometry_size(&b->table->geometry, level);
 	uint64_t phys = format_address(f, block & ~f->no_cache);
 	uint32_t count = geometry_entries(&b->table->geometry, level);
+	uint64_t leaf;
 
 	phys &= ~(geometry_size(&b->table->geometry, slot->level) - 1);
 	if (slot->clean && format_is_tracked(f, block))
 		bits = format_with_state(f, bits, f->state_clean);
 	if (slot->clean)
 		bits &= ~f->kept_dirty;
+	leaf = format_make_leaf(f, level, phys, bits);
 	for (uint32_t i = 0; i < count; i++) {
-		live_store(&slot->table.entries[i], format_make_leaf(f, level, phys, bits));
-		phys += geometry_size(&b->table->geometry, level);
+		live_store(&slot->table.entries[i], leaf);
+		leaf = format_next_leaf(f, leaf, size);
 	}
 	slot->block = block;
 }
@@ -125,9 +128,11 @@ int iopgt_split_batch_add(struct split_batch *b, struct iopgt_cursor *c, uint64_
 	IOPGT_ASSERT(!split_batch_full(b) && c->level < IOPGT_LAST_LEVEL);
 	if (b->op->flags & IOPGT_OP_NO_SPLIT)
 		return IOPGT_WOULD_SPLIT;
-	if (b->table->bbm_level == 0 && !b->table->faults_retried &&
-	    !(b->op->flags & IOPGT_OP_MAY_BREAK))
+	if (!table_may_break(b->table, b->op))
 		return IOPGT_WOULD_BREAK;
+	/* Groups are broken up before; another call made this one. */
+	if (format_is_member(format_of(b), c->level, block))
+		return IOPGT_BUSY;
 	*slot = (struct split_slot){
 		.entry = cursor_entry(c),
 		.iova = cursor_first(c),

@@ -14,7 +14,7 @@ int iopgt_check_range(const struct iopgt_table *table, uint64_t iova, uint64_t s
 	g = &table->geometry;
 	if ((iova | size) & (geometry_granule(g) - 1))
 		return IOPGT_BAD_ALIGNMENT;
-	if (!size || iova > geometry_input_last(g) || size - 1 > geometry_input_last(g) - iova)
+	if (!geometry_has_input(g, iova) || !size || size - 1 > geometry_input_last(g) - iova)
 		return IOPGT_BAD_RANGE;
 	range->first = iova;
 	range->last = iova + (size - 1);
@@ -40,17 +40,22 @@ int iopgt_check_call(const struct iopgt_table *table, uint64_t iova, uint64_t si
 	return err ? err : iopgt_check_range(table, iova, size, range);
 }
 
+int iopgt_check_change(const struct iopgt_table *table, uint64_t iova, uint64_t size,
+                       const struct iopgt_op *op, struct iopgt_range *range)
+{
+	int err = iopgt_check_call(table, iova, size, op, range);
+
+	return !err && table->read_only ? IOPGT_READ_ONLY : err;
+}
+
 /* Whether walkers and this library can reach what alloc_table gave. */
 static bool is_reachable(const struct iopgt_table *table, const void *memory, uint64_t phys,
                          uint32_t bytes)
 {
-	const struct iopgt_hal *hal = table->hal;
-
 	if (phys & (bytes - 1) || phys > geometry_output_last(&table->geometry) ||
 	    (uintptr_t)memory % sizeof(live_descriptor))
 		return false;
-	return !(hal->flags & IOPGT_HAL_LINEAR) ||
-	       (uintptr_t)memory == (uintptr_t)phys + hal->linear_offset;
+	return !table->linear || (uintptr_t)memory == (uintptr_t)phys + table->linear_offset;
 }
 
 int iopgt_table_alloc(struct iopgt_table *table, uint32_t alloc_flags, struct iopgt_new_table *made)
@@ -74,7 +79,7 @@ void iopgt_table_free(struct iopgt_table *table, live_descriptor *entries, uint6
 	table->hal->free_table(table->context, (void *)entries, phys, table_bytes(table));
 }
 
-static int check_hal(const struct iopgt_table *table, const struct iopgt_hal *hal)
+int iopgt_table_check_hal(const struct iopgt_table *table, const struct iopgt_hal *hal)
 {
 	const struct iopgt_tlb_ops *tlb = table->tlb;
 
@@ -94,12 +99,12 @@ static int check_hal(const struct iopgt_table *table, const struct iopgt_hal *ha
 int iopgt_table_init(struct iopgt_table *table, const struct iopgt_hal *hal, void *context)
 {
 	uint32_t bytes = table->geometry.root_bytes;
-	int err = check_hal(table, hal);
+	int err = iopgt_table_check_hal(table, hal);
 
 	if (err)
 		return err;
-	table->hal = hal;
-	table->context = context;
+	table_set_hal(table, hal, context);
+	table->linear = (hal->flags & IOPGT_HAL_LINEAR) != 0;
 	table->root = hal->alloc_table(context, bytes, IOPGT_ALLOC_ZERO, &table->root_phys);
 	if (!table->root)
 		return IOPGT_NO_MEMORY;
@@ -112,26 +117,61 @@ int iopgt_table_init(struct iopgt_table *table, const struct iopgt_hal *hal, voi
 	return IOPGT_OK;
 }
 
-int iopgt_table_configure(struct iopgt_table *table, const struct iopgt_config *config)
+/* Flags that say something about one kind of table alone. */
+static int check_flags(const struct iopgt_config *config)
 {
-	struct iopgt_geometry geometry;
-	int err;
+	static const uint32_t common =
+		IOPGT_CONFIG_NON_COHERENT | IOPGT_CONFIG_FAULTS_RETRIED | IOPGT_CONFIG_ACCESS_FLAG;
+	static const uint32_t aarch64 = IOPGT_CONFIG_LPA2 | IOPGT_CONFIG_SMALL_TABLES;
+	static const uint32_t of_regime[IOPGT_REGIMES] = {
+		[IOPGT_STAGE1_EL1] = aarch64 | IOPGT_CONFIG_TTBR1 | IOPGT_CONFIG_SECURE,
+		[IOPGT_STAGE1_EL2] = aarch64 | IOPGT_CONFIG_SECURE,
+		[IOPGT_STAGE2] = aarch64 | IOPGT_CONFIG_FORCED_WRITE_BACK | IOPGT_CONFIG_XNX,
+		[IOPGT_STAGE1_AARCH32] = IOPGT_CONFIG_SECURE,
+	};
 
-	if (config->regime > IOPGT_STAGE2)
-		return IOPGT_BAD_REGIME;
-	if (config->flags & ~(uint32_t)IOPGT_CONFIG_ALL_FLAGS)
+	if (config->flags & ~(common | of_regime[config->regime]))
 		return IOPGT_BAD_FLAGS;
-	if ((config->flags & IOPGT_CONFIG_FORCED_WRITE_BACK) && config->regime != IOPGT_STAGE2)
+	/* DS says nothing with 64 KiB pages (D24.2, TCR_EL1.DS). */
+	if ((config->flags & IOPGT_CONFIG_LPA2) && config->granule_shift == 16)
 		return IOPGT_BAD_FLAGS;
-	err = iopgt_geometry_init(&geometry, config);
-	if (err)
-		return err;
-	if (config->bbm_level > 2)
+	return IOPGT_OK;
+}
+
+/* The modes of live change; AArch32 has no nT and no DBM. */
+static int check_modes(const struct iopgt_config *config)
+{
+	bool aarch32 =
+		config->regime == IOPGT_STAGE1_AARCH32 || config->regime == IOPGT_STAGE2_AARCH32;
+
+	if (config->bbm_level > 2 || (aarch32 && config->bbm_level == 1))
 		return IOPGT_BAD_BBM_LEVEL;
-	if (config->dirty > IOPGT_DIRTY_SOFTWARE)
+	if (config->dirty > IOPGT_DIRTY_SOFTWARE || (aarch32 && config->dirty))
 		return IOPGT_BAD_DIRTY_MODE;
 	if (config->dirty != IOPGT_DIRTY_NONE && (config->flags & IOPGT_CONFIG_NON_COHERENT))
 		return IOPGT_BAD_WALK;
+	return IOPGT_OK;
+}
+
+static int check_config(const struct iopgt_config *config, struct iopgt_geometry *geometry)
+{
+	int err;
+
+	if (config->regime >= IOPGT_REGIMES)
+		return IOPGT_BAD_REGIME;
+	err = check_flags(config);
+	if (!err)
+		err = iopgt_geometry_init(geometry, config);
+	return err ? err : check_modes(config);
+}
+
+int iopgt_table_configure(struct iopgt_table *table, const struct iopgt_config *config)
+{
+	struct iopgt_geometry geometry;
+	int err = check_config(config, &geometry);
+
+	if (err)
+		return err;
 	*table = (struct iopgt_table){
 		.geometry = geometry,
 		.map_leaf_sizes = geometry.leaf_sizes,
@@ -139,9 +179,25 @@ int iopgt_table_configure(struct iopgt_table *table, const struct iopgt_config *
 		.non_coherent = (config->flags & IOPGT_CONFIG_NON_COHERENT) != 0,
 		.software_dirty = config->dirty == IOPGT_DIRTY_SOFTWARE,
 		.faults_retried = (config->flags & IOPGT_CONFIG_FAULTS_RETRIED) != 0,
+		.access_managed = config->dirty != IOPGT_DIRTY_NONE ||
+	                          (config->flags & IOPGT_CONFIG_ACCESS_FLAG),
+		.grouped = table_has_groups(&geometry, geometry.leaf_sizes),
+		.config = *config,
 	};
 	iopgt_lpae_format(config, &table->format);
 	return IOPGT_OK;
+}
+
+uint64_t iopgt_all_leaf_sizes(const struct iopgt_config *config)
+{
+	struct iopgt_config all;
+	struct iopgt_geometry geometry;
+
+	if (!config)
+		return 0;
+	all = *config;
+	all.leaf_sizes = 0;
+	return check_config(&all, &geometry) ? 0 : iopgt_geometry_all_leaf_sizes(&geometry, &all);
 }
 
 int iopgt_init(struct iopgt_table *table, const struct iopgt_config *config,
@@ -166,8 +222,11 @@ int iopgt_fini(struct iopgt_table *table)
 
 	if (!table)
 		return IOPGT_BAD_ARGUMENT;
-	cursor_start(&c, table, (struct iopgt_range){0, geometry_input_last(&table->geometry)},
-	             NULL);
+	if (table->read_only) {
+		table->root = NULL;
+		return IOPGT_OK;
+	}
+	cursor_start(&c, table, table_whole(table), NULL);
 	for (;;) {
 		uint64_t d = live_load_table(cursor_entry(&c));
 		enum cursor_move move;

@@ -20,8 +20,36 @@ struct iopgt_range {
  */
 int iopgt_table_init(struct iopgt_table *table, const struct iopgt_hal *hal, void *context);
 
+/* Whether the HAL has the callbacks that a table needs. */
+int iopgt_table_check_hal(const struct iopgt_table *table, const struct iopgt_hal *hal);
+
 /* Checks a configuration and fills the table's fields from it, but for the start table. */
 int iopgt_table_configure(struct iopgt_table *table, const struct iopgt_config *config);
+
+/* All input addresses. */
+static inline struct iopgt_range table_whole(const struct iopgt_table *table)
+{
+	return (struct iopgt_range){table->geometry.input_first,
+	                            geometry_input_last(&table->geometry)};
+}
+
+/* Whether these sizes have contiguous groups among them. */
+static inline bool table_has_groups(const struct iopgt_geometry *g, uint64_t leaf_sizes)
+{
+	for (int level = g->start_level; level <= IOPGT_LAST_LEVEL; level++) {
+		if (geometry_group_allowed(leaf_sizes, g, level))
+			return true;
+	}
+	return false;
+}
+
+static inline void table_set_hal(struct iopgt_table *table, const struct iopgt_hal *hal,
+                                 void *context)
+{
+	table->hal = hal;
+	table->context = context;
+	table->linear_offset = hal->linear_offset;
+}
 
 /* The common checks of a verb with a range and an op. Changes nothing. */
 int iopgt_check_range(const struct iopgt_table *table, uint64_t iova, uint64_t size,
@@ -29,6 +57,16 @@ int iopgt_check_range(const struct iopgt_table *table, uint64_t iova, uint64_t s
 int iopgt_check_op(const struct iopgt_table *table, const struct iopgt_op *op);
 int iopgt_check_call(const struct iopgt_table *table, uint64_t iova, uint64_t size,
                      const struct iopgt_op *op, struct iopgt_range *range);
+
+/* The same for a verb that changes the table. */
+int iopgt_check_change(const struct iopgt_table *table, uint64_t iova, uint64_t size,
+                       const struct iopgt_op *op, struct iopgt_range *range);
+
+/* Whether the entries of a live leaf may be replaced, or a group changed, at all. */
+static inline bool table_may_break(const struct iopgt_table *table, const struct iopgt_op *op)
+{
+	return table->bbm_level > 0 || table->faults_retried || (op->flags & IOPGT_OP_MAY_BREAK);
+}
 
 /* A table below the start table. alloc_flags: of enum iopgt_alloc_flag. */
 struct iopgt_new_table {
@@ -53,11 +91,11 @@ static inline uint32_t table_bytes(const struct iopgt_table *table)
 /* Null: not table memory. */
 static inline live_descriptor *table_virt(const struct iopgt_table *table, uint64_t phys)
 {
-	const struct iopgt_hal *hal = table->hal;
-
-	if (hal->flags & IOPGT_HAL_LINEAR)
-		return (live_descriptor *)((uintptr_t)phys + hal->linear_offset);
-	return hal->phys_to_virt(table->context, phys, table_bytes(table));
+	if (table->linear)
+		return (live_descriptor *)((uintptr_t)phys + table->linear_offset);
+	if (table->opened && phys > geometry_output_last(&table->geometry))
+		return NULL;
+	return table->hal->phys_to_virt(table->context, phys, table_bytes(table));
 }
 
 /* Earlier stores before later ones, as walkers see them. */

@@ -16,7 +16,7 @@ static inline bool unlink_child_is_empty(const struct iopgt_cursor *c)
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t d = live_load(&entries[i]);
 
-		if (format_is_present(&table->format, d) || d == table->format.broken)
+		if (format_is_present(&table->format, d) || format_is_broken(&table->format, d))
 			return false;
 	}
 	return true;

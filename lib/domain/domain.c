@@ -85,6 +85,7 @@ int iopgt_domain_init(struct iopgt_domain *domain, const struct iopgt_config *co
 	domain->table.tlb_context = domain;
 	domain->config_bbm_level = domain->table.bbm_level;
 	domain->config_faults_retried = domain->table.faults_retried;
+	domain->config_access_managed = domain->table.access_managed;
 	set_policy(domain, false, IOPGT_SPLIT_NONE);
 	return iopgt_table_init(&domain->table, hal, context);
 }
@@ -111,6 +112,7 @@ static void recompute(struct iopgt_domain *domain)
 	uint64_t join = UINT64_MAX;
 
 	table->bbm_level = domain->config_bbm_level;
+	table->access_managed = domain->config_access_managed || domain->walkers;
 	table->faults_retried = domain->config_faults_retried || domain->walkers;
 	domain->tlb.max_ranges = 0;
 	for (const struct iopgt_walker *w = domain->walkers; w; w = w->next) {
@@ -118,6 +120,8 @@ static void recompute(struct iopgt_domain *domain)
 			table->bbm_level = w->bbm_level;
 		if (!(w->flags & IOPGT_WALKER_FAULTS_RETRIED))
 			table->faults_retried = false;
+		if (!(w->flags & (IOPGT_WALKER_DIRTY | IOPGT_WALKER_ACCESSED)))
+			table->access_managed = false;
 		domain->tlb.max_ranges = stricter(domain->tlb.max_ranges, w->tlb->max_ranges);
 		if (w->tlb->join_bytes < join)
 			join = w->tlb->join_bytes;
@@ -276,7 +280,7 @@ int iopgt_switch_dirty_log(struct iopgt_domain *domain, bool on, uint64_t iova, 
 int iopgt_set_dirty_tracking(struct iopgt_domain *domain, bool on, const struct iopgt_tracking *how,
                              struct iopgt_op *op)
 {
-	uint64_t size;
+	const struct iopgt_geometry *g;
 	int err;
 
 	if (!domain || (on && !how))
@@ -289,6 +293,6 @@ int iopgt_set_dirty_tracking(struct iopgt_domain *domain, bool on, const struct 
 	if (on && how->policy > IOPGT_SPLIT_EAGER)
 		return IOPGT_BAD_POLICY;
 	set_policy(domain, on, on ? how->policy : IOPGT_SPLIT_NONE);
-	size = geometry_input_last(&domain->table.geometry) + 1;
-	return iopgt_switch_dirty_log(domain, on, 0, size, op);
+	g = &domain->table.geometry;
+	return iopgt_switch_dirty_log(domain, on, g->input_first, geometry_input_size(g), op);
 }

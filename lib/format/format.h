@@ -63,6 +63,15 @@ static inline uint64_t format_make_leaf(const struct iopgt_format *f, int level,
 	return bits | f->leaf_value[format_kind(level)] | format_encode_address(f, phys);
 }
 
+/* The leaf that maps what comes `size` bytes after another one, both of one table. */
+static inline uint64_t format_next_leaf(const struct iopgt_format *f, uint64_t leaf, uint64_t size)
+{
+	if (!f->address_high)
+		return leaf + size;
+	return (leaf & ~format_address_bits(f)) |
+	       format_encode_address(f, format_address(f, leaf) + size);
+}
+
 /* What is left of a leaf without kind and address. */
 static inline uint64_t format_leaf_bits(const struct iopgt_format *f, int level, uint64_t leaf)
 {
@@ -99,12 +108,52 @@ static inline bool format_is_tracked(const struct iopgt_format *f, uint64_t leaf
 	       (leaf & f->state_mask & ~dirty_bits) == (f->state_dirty & ~dirty_bits);
 }
 
-/* The leaf as it is when nobody has written or accessed it: equal for leaves that can merge. */
+/* A leaf that was written; what is not tracked keeps that as a note. */
+static inline uint64_t format_make_dirty(const struct iopgt_format *f, uint64_t leaf)
+{
+	return format_is_tracked(f, leaf) ? format_with_state(f, leaf, f->state_dirty)
+	                                  : leaf | f->kept_dirty;
+}
+
+/* A leaf of a contiguous group, or of one whose members may still be cached as one. */
+static inline bool format_is_member(const struct iopgt_format *f, int level, uint64_t d)
+{
+	return (d & (f->contiguous | f->ungrouping)) && format_is_leaf(f, level, d);
+}
+
+/*
+ * The leaf as it is when nobody has written or accessed it, and outside of any
+ * group: equal for leaves that can merge.
+ */
 static inline uint64_t format_without_marks(const struct iopgt_format *f, uint64_t leaf)
 {
 	if (format_is_tracked(f, leaf))
 		leaf = format_with_state(f, leaf, f->state_clean);
-	return leaf & ~(f->accessed | f->kept_dirty);
+	return leaf & ~(f->accessed | f->kept_dirty | f->contiguous | f->ungrouping);
+}
+
+/*
+ * An entry that a call is replacing at break-before-make level 0. It may keep
+ * the leaf that stood there, all but the bits that made it present.
+ */
+static inline bool format_is_broken(const struct iopgt_format *f, uint64_t d)
+{
+	return (d & f->broken) && !format_is_present(f, d);
+}
+
+static inline uint64_t format_break_member(const struct iopgt_format *f, uint64_t leaf)
+{
+	return (leaf & ~f->present) | f->broken;
+}
+
+static inline bool format_is_broken_member(const struct iopgt_format *f, uint64_t d)
+{
+	return format_is_broken(f, d) && d != f->broken;
+}
+
+static inline uint64_t format_restore_member(const struct iopgt_format *f, uint64_t d)
+{
+	return (d & ~f->broken) | f->present;
 }
 
 #endif

@@ -1,30 +1,69 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "format/geometry.h"
 
-#define INPUT_BITS_MIN        25
-#define INPUT_BITS_MAX        48
 #define CONCATENATED_MAX_BITS 4 /* up to 16 tables at the start level (D8.2.2) */
 #define START_TABLE_BYTES_MIN 64
+#define AARCH32_OUTPUT_BITS   40
 
-static bool output_bits_known(unsigned bits)
+static bool is_stage2(const struct iopgt_config *config)
 {
-	static const uint8_t sizes[] = {32, 36, 40, 42, 44, 48};
-
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		if (sizes[i] == bits)
-			return true;
-	}
-	return false;
+	return config->regime == IOPGT_STAGE2 || config->regime == IOPGT_STAGE2_AARCH32;
 }
 
-/* Pages, and blocks at the levels that have them below 52 bits (D8.3.1). */
-static uint64_t leaf_sizes_of(const struct iopgt_geometry *g)
+static bool is_aarch32(const struct iopgt_config *config)
 {
-	uint64_t sizes = geometry_granule(g) | geometry_size(g, 2);
+	return config->regime == IOPGT_STAGE1_AARCH32 || config->regime == IOPGT_STAGE2_AARCH32;
+}
 
-	if (g->granule_shift == 12)
-		sizes |= geometry_size(g, 1);
-	return sizes;
+/* Addresses beyond 48 bits: with 64 KiB pages (FEAT_LPA, FEAT_LVA), else with DS = 1. */
+static bool has_52_bits(const struct iopgt_config *config)
+{
+	return config->granule_shift == 16 || (config->flags & IOPGT_CONFIG_LPA2);
+}
+
+static int check_output_bits(const struct iopgt_config *config)
+{
+	static const uint8_t sizes[] = {32, 36, 40, 42, 44, 48, 52};
+	unsigned bits = config->output_bits;
+
+	if (is_aarch32(config) && bits > AARCH32_OUTPUT_BITS)
+		return IOPGT_BAD_OUTPUT_BITS;
+	if (bits == 52 && !has_52_bits(config))
+		return IOPGT_BAD_OUTPUT_BITS;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		if (sizes[i] == bits)
+			return IOPGT_OK;
+	}
+	return IOPGT_BAD_OUTPUT_BITS;
+}
+
+/* D8.2: TxSZ is at most 39, or with small tables 48, 47 with 64 KiB pages. */
+static unsigned input_bits_min(const struct iopgt_config *config)
+{
+	if (!(config->flags & IOPGT_CONFIG_SMALL_TABLES))
+		return 25;
+	return config->granule_shift == 16 ? 17 : 16;
+}
+
+static unsigned input_bits_max(const struct iopgt_config *config)
+{
+	if (config->regime == IOPGT_STAGE1_AARCH32)
+		return 32;
+	if (config->regime == IOPGT_STAGE2_AARCH32)
+		return AARCH32_OUTPUT_BITS;
+	return has_52_bits(config) ? 52 : 48;
+}
+
+static int check_input_bits(const struct iopgt_config *config)
+{
+	unsigned bits = config->input_bits;
+
+	if (bits < input_bits_min(config) || bits > input_bits_max(config))
+		return IOPGT_BAD_INPUT_BITS;
+	/* D8.2.3: stage 2 translates no more than there are physical addresses. */
+	if (is_stage2(config) && bits > config->output_bits)
+		return IOPGT_BAD_INPUT_BITS;
+	return IOPGT_OK;
 }
 
 static int start_level_of(const struct iopgt_geometry *g, bool stage2)
@@ -35,7 +74,7 @@ static int start_level_of(const struct iopgt_geometry *g, bool stage2)
 		level--;
 	/*
 	 * A start table of at most 16 entries is replaced by that many tables one
-	 * level down, but for 4 KiB at level 3, which needs small-table support.
+	 * level down, but for 4 KiB at level 3, which would need small-table support.
 	 */
 	if (stage2 && g->input_bits - geometry_shift(g, level) <= CONCATENATED_MAX_BITS &&
 	    level < (g->granule_shift == 12 ? 2 : IOPGT_LAST_LEVEL))
@@ -43,47 +82,116 @@ static int start_level_of(const struct iopgt_geometry *g, bool stage2)
 	return level;
 }
 
-static int init_leaf_sizes(struct iopgt_geometry *g, uint64_t wanted)
+/* The highest level that has blocks (D8.3.1). */
+static int block_level_of(const struct iopgt_config *config)
 {
-	uint64_t possible = leaf_sizes_of(g);
-	uint64_t missing;
+	if (config->granule_shift == 16)
+		return config->output_bits == 52 ? 1 : 2;
+	if (config->granule_shift == 14)
+		return config->flags & IOPGT_CONFIG_LPA2 ? 1 : 2;
+	return config->flags & IOPGT_CONFIG_LPA2 ? 0 : 1;
+}
 
-	if (!wanted)
-		wanted = possible;
-	missing = possible & ~wanted;
-	if ((wanted & ~possible) || !(wanted & geometry_granule(g)))
+/* Pages and blocks; one larger than the start level's entries never fits. */
+static uint64_t single_sizes_of(const struct iopgt_geometry *g, const struct iopgt_config *config)
+{
+	int level = block_level_of(config);
+	uint64_t sizes = 0;
+
+	for (level = level < g->start_level ? g->start_level : level; level <= IOPGT_LAST_LEVEL;
+	     level++)
+		sizes |= geometry_size(g, level);
+	return sizes;
+}
+
+/* D8.7.1, by granule and level 1 to 3; level 0 has none. */
+static void set_group_bits(struct iopgt_geometry *g)
+{
+	static const uint8_t group_bits[3][3] = {{4, 4, 4}, {0, 5, 7}, {0, 5, 5}};
+
+	for (int level = 1; level <= IOPGT_LAST_LEVEL; level++) {
+		unsigned bits = group_bits[(g->granule_shift - 12) / 2][level - 1];
+
+		/* A group does not pass the end of the input space (R_WMNPV). */
+		if (level >= g->start_level && geometry_shift(g, level) + bits <= g->input_bits)
+			g->group_bits[level + 1] = (uint8_t)bits;
+	}
+}
+
+static uint64_t group_sizes_of(const struct iopgt_geometry *g, uint64_t single_sizes)
+{
+	uint64_t sizes = 0;
+
+	for (int level = g->start_level; level <= IOPGT_LAST_LEVEL; level++) {
+		if (geometry_group_bits(g, level) && (single_sizes & geometry_size(g, level)))
+			sizes |= geometry_group_size(g, level);
+	}
+	return sizes;
+}
+
+uint64_t iopgt_geometry_all_leaf_sizes(const struct iopgt_geometry *g,
+                                       const struct iopgt_config *config)
+{
+	uint64_t singles = single_sizes_of(g, config);
+
+	return singles | group_sizes_of(g, singles);
+}
+
+/* What the granule has, whatever the input space is. */
+static struct iopgt_geometry boundless(const struct iopgt_config *config)
+{
+	struct iopgt_geometry all = {.granule_shift = config->granule_shift,
+	                             .level_bits = (uint8_t)(config->granule_shift - 3),
+	                             .input_bits = 63,
+	                             .start_level = -1};
+
+	set_group_bits(&all);
+	return all;
+}
+
+/* Sizes that are legal, but too large for this input space, are left out. */
+static int init_leaf_sizes(struct iopgt_geometry *g, const struct iopgt_config *config)
+{
+	struct iopgt_geometry all = boundless(config);
+	uint64_t singles = single_sizes_of(&all, config);
+	uint64_t wanted = config->leaf_sizes ? config->leaf_sizes : singles;
+	uint64_t missing = singles & ~wanted;
+
+	if (wanted & ~(singles | group_sizes_of(&all, wanted & singles)))
+		return IOPGT_BAD_LEAF_SIZES;
+	if (!(wanted & geometry_granule(g)))
 		return IOPGT_BAD_LEAF_SIZES;
 	/* A block is split one level at a time: no size is missing below one that is allowed. */
-	if (missing && (missing & -missing) < wanted)
+	if (missing && (missing & -missing) < (wanted & singles))
 		return IOPGT_BAD_LEAF_SIZES;
-	/* A block larger than the start level's entries never fits. */
-	g->leaf_sizes = wanted & ((geometry_size(g, g->start_level) << 1) - 1);
+	g->leaf_sizes = wanted & iopgt_geometry_all_leaf_sizes(g, config);
 	return IOPGT_OK;
 }
 
 int iopgt_geometry_init(struct iopgt_geometry *g, const struct iopgt_config *config)
 {
-	bool stage2 = config->regime == IOPGT_STAGE2;
 	unsigned shift = config->granule_shift;
+	int err;
 
-	if (shift != 12 && shift != 14 && shift != 16)
+	if ((shift != 12 && shift != 14 && shift != 16) || (is_aarch32(config) && shift != 12))
 		return IOPGT_BAD_GRANULE;
-	if (!output_bits_known(config->output_bits))
-		return IOPGT_BAD_OUTPUT_BITS;
-	if (config->input_bits < INPUT_BITS_MIN || config->input_bits > INPUT_BITS_MAX)
-		return IOPGT_BAD_INPUT_BITS;
-	/* D8.2.3: stage 2 translates no more than there are physical addresses. */
-	if (stage2 && config->input_bits > config->output_bits)
-		return IOPGT_BAD_INPUT_BITS;
+	err = check_output_bits(config);
+	if (!err)
+		err = check_input_bits(config);
+	if (err)
+		return err;
 	*g = (struct iopgt_geometry){
 		.granule_shift = (uint8_t)shift,
 		.level_bits = (uint8_t)(shift - 3),
 		.input_bits = config->input_bits,
 		.output_bits = config->output_bits,
 	};
-	g->start_level = (int8_t)start_level_of(g, stage2);
+	if (config->flags & IOPGT_CONFIG_TTBR1)
+		g->input_first = ~(geometry_input_size(g) - 1);
+	g->start_level = (int8_t)start_level_of(g, is_stage2(config));
 	g->root_bytes = geometry_entries(g, g->start_level) * (uint32_t)sizeof(uint64_t);
 	if (g->root_bytes < START_TABLE_BYTES_MIN)
 		g->root_bytes = START_TABLE_BYTES_MIN;
-	return init_leaf_sizes(g, config->leaf_sizes);
+	set_group_bits(g);
+	return init_leaf_sizes(g, config);
 }

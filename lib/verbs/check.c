@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "verbs/check.h"
+
 #include "core/cursor.h"
 #include "core/describe.h"
+#include "core/group.h"
 
 static uint32_t check_table(const struct iopgt_table *table, uint64_t d)
 {
 	const struct iopgt_format *f = &table->format;
+	uint64_t own = table->opened ? f->table_ignored : f->cleaned | f->unsettled;
 	uint64_t phys = format_address(f, d);
 
 	if (phys & (table_bytes(table) - 1) || phys > geometry_output_last(&table->geometry) ||
 	    !table_virt(table, phys))
 		return IOPGT_RULE_TABLE_ADDRESS;
-	if ((d & ~(f->cleaned | f->unsettled)) != format_make_table(f, phys))
+	if ((d & ~own) != format_make_table(f, phys))
 		return IOPGT_RULE_TABLE_BITS;
-	return table->non_coherent && !(d & f->cleaned) ? IOPGT_RULE_NOT_CLEANED : IOPGT_RULE_NONE;
+	return table->non_coherent && !table->adopting && !(d & f->cleaned) ? IOPGT_RULE_NOT_CLEANED
+	                                                                    : IOPGT_RULE_NONE;
 }
 
 static uint32_t check_state(const struct iopgt_table *table, uint64_t d)
@@ -29,67 +34,110 @@ static uint32_t check_state(const struct iopgt_table *table, uint64_t d)
 	return IOPGT_RULE_LEAF_STATE;
 }
 
-/* Whether the leaf is what its own permissions and memory type encode to. */
-static bool encodes_back(const struct iopgt_format *f, int level, uint64_t d)
-{
-	uint32_t prot, memory;
-	uint64_t bits;
-
-	f->leaf_prot(f, d, &prot, &memory);
-	if (format_is_clean(f, d))
-		prot |= IOPGT_CLEAN;
-	if (f->leaf_bits(f, prot, memory, &bits))
-		return false;
-	return format_leaf_bits(f, level, d & ~f->kept_dirty) == bits;
-}
-
-static uint32_t check_leaf(const struct iopgt_table *table, int level, uint64_t d)
+/* Whether the leaf is what its own permissions, memory type and attributes encode to. */
+static bool encodes_back(const struct iopgt_table *table, int level, uint64_t d)
 {
 	const struct iopgt_format *f = &table->format;
+	uint64_t free_bits = f->kept_dirty | f->contiguous | f->ungrouping;
+	struct iopgt_leaf_kind kind;
+	uint64_t bits;
+
+	f->leaf_kind(f, d, &kind);
+	if (format_is_clean(f, d))
+		kind.prot |= IOPGT_CLEAN;
+	if (f->leaf_bits(f, &kind, &bits))
+		return false;
+	if (table->access_managed) {
+		free_bits |= f->accessed;
+		bits &= ~f->accessed;
+	}
+	return format_leaf_bits(f, level, d & ~free_bits) == bits;
+}
+
+/* A member of a contiguous group: allowed, and like all the others. */
+static uint32_t check_group(const struct iopgt_cursor *c, uint64_t d)
+{
+	const struct iopgt_format *f = &c->table->format;
+	const struct iopgt_geometry *g = &c->table->geometry;
+	struct iopgt_group group = group_at(c);
+	uint64_t low = geometry_group_size(g, c->level) - 1;
+	uint64_t bits = format_leaf_bits(f, c->level, format_without_marks(f, d));
+	uint64_t phys = describe_phys(c->table, c->level, d) & ~low;
+
+	if (!geometry_group_allowed(g->leaf_sizes, g, c->level))
+		return IOPGT_RULE_GROUP;
+	for (uint32_t i = 0; i < group.count; i++, phys += geometry_size(g, c->level)) {
+		uint64_t other = live_load(&group.entries[i]);
+
+		if (!format_is_leaf(f, c->level, other) ||
+		    (other & f->contiguous) != (d & f->contiguous) ||
+		    format_without_marks(f, other) != format_make_leaf(f, c->level, phys, bits))
+			return IOPGT_RULE_GROUP;
+	}
+	return IOPGT_RULE_NONE;
+}
+
+static uint32_t check_leaf(const struct iopgt_cursor *c, uint64_t d)
+{
+	const struct iopgt_table *table = c->table;
+	const struct iopgt_format *f = &table->format;
 	const struct iopgt_geometry *g = &table->geometry;
-	uint64_t low = geometry_size(g, level) - 1;
-	bool not_cached = level != IOPGT_LAST_LEVEL && (d & f->no_cache);
+	uint64_t low = geometry_size(g, c->level) - 1;
+	bool not_cached = c->level != IOPGT_LAST_LEVEL && (d & f->no_cache);
 	uint64_t phys = format_address(f, not_cached ? d & ~f->no_cache : d);
 	uint32_t rule;
 
-	if (!geometry_leaf_allowed(g->leaf_sizes, g, level))
+	if (!geometry_leaf_allowed(g->leaf_sizes, g, c->level))
 		return IOPGT_RULE_LEAF_LEVEL;
 	if (phys & low || (phys | low) > geometry_output_last(g))
 		return IOPGT_RULE_LEAF_ADDRESS;
 	rule = check_state(table, d);
 	if (rule)
 		return rule;
-	return not_cached || !encodes_back(f, level, d) ? IOPGT_RULE_LEAF_BITS : IOPGT_RULE_NONE;
+	/* Others use memory types and attributes that this library has no name for. */
+	if (not_cached || (d & f->leaf_reserved) ||
+	    (!table->access_managed && !(d & f->accessed)) ||
+	    (!table->opened && !encodes_back(table, c->level, d)))
+		return IOPGT_RULE_LEAF_BITS;
+	return d & f->contiguous ? check_group(c, d) : IOPGT_RULE_NONE;
 }
 
-/* Looks at the cursor's entry; goes down into a good table. */
-static uint32_t check_entry(struct iopgt_cursor *c, uint64_t d, uint32_t *tables)
+/* Goes down into a good table that nobody else links. */
+static uint32_t check_link(struct iopgt_cursor *c, uint64_t d, struct iopgt_check *check)
+{
+	uint32_t rule = check_table(c->table, d);
+
+	if (rule)
+		return rule;
+	check->tables++;
+	if (check->claim) {
+		check->err = check->claim(check->context, format_address(&c->table->format, d));
+		if (check->err)
+			return IOPGT_RULE_TABLE_SHARED;
+	}
+	return cursor_down(c, d) ? IOPGT_RULE_TABLE_SHARED : IOPGT_RULE_NONE;
+}
+
+/* Looks at the cursor's entry. */
+static uint32_t check_entry(struct iopgt_cursor *c, uint64_t d, struct iopgt_check *check)
 {
 	const struct iopgt_format *f = &c->table->format;
-	uint32_t rule;
 
-	if (format_is_table(f, c->level, d)) {
-		rule = check_table(c->table, d);
-		if (rule)
-			return rule;
-		++*tables;
-		return cursor_down(c, d) ? IOPGT_RULE_TABLE_ADDRESS : IOPGT_RULE_NONE;
-	}
+	if (format_is_table(f, c->level, d))
+		return check_link(c, d, check);
 	if (format_is_leaf(f, c->level, d))
-		return check_leaf(c->table, c->level, d);
+		return check_leaf(c, d);
+	if (c->table->opened)
+		return format_is_present(f, d) ? IOPGT_RULE_LEAF_LEVEL : IOPGT_RULE_NONE;
 	return d ? IOPGT_RULE_INVALID_BITS : IOPGT_RULE_NONE;
 }
 
-int iopgt_check(const struct iopgt_table *table, struct iopgt_finding *finding)
+int iopgt_check_run(struct iopgt_check *check, struct iopgt_finding *finding)
 {
 	struct iopgt_cursor c;
-	uint32_t tables = 0;
 	bool more = true;
 
-	if (!table || !finding)
-		return IOPGT_BAD_ARGUMENT;
-	cursor_start(&c, table, (struct iopgt_range){0, geometry_input_last(&table->geometry)},
-	             NULL);
+	cursor_start(&c, check->table, table_whole(check->table), NULL);
 	while (more) {
 		uint64_t d = live_load_table(cursor_entry(&c));
 		int level = c.level;
@@ -97,16 +145,30 @@ int iopgt_check(const struct iopgt_table *table, struct iopgt_finding *finding)
 		finding->iova = cursor_first(&c);
 		finding->level = level;
 		finding->descriptor = d;
-		finding->rule = check_entry(&c, d, &tables);
+		finding->rule = check_entry(&c, d, check);
 		if (finding->rule)
 			return IOPGT_CORRUPT;
 		if (c.level == level)
 			more = cursor_next(&c, 1);
+		if (check->max_tables && check->tables > check->max_tables)
+			return IOPGT_BAD_TABLE;
 	}
-	*finding =
-		(struct iopgt_finding){.level = table->geometry.start_level, .descriptor = tables};
-	if (tables == table_counted(&table->tables))
-		return IOPGT_OK;
+	*finding = (struct iopgt_finding){.level = check->table->geometry.start_level,
+	                                  .descriptor = check->tables};
+	return IOPGT_OK;
+}
+
+int iopgt_check(const struct iopgt_table *table, struct iopgt_finding *finding)
+{
+	struct iopgt_check check = {.table = table};
+	int err;
+
+	if (!table || !finding)
+		return IOPGT_BAD_ARGUMENT;
+	check.max_tables = table->max_tables;
+	err = iopgt_check_run(&check, finding);
+	if (err || table->read_only || check.tables == table_counted(&table->tables))
+		return err;
 	finding->rule = IOPGT_RULE_TABLE_COUNT;
 	return IOPGT_CORRUPT;
 }
@@ -124,6 +186,8 @@ const char *iopgt_rule_text(uint32_t rule)
 		[IOPGT_RULE_INVALID_BITS] = "invalid descriptor that is not zero",
 		[IOPGT_RULE_NOT_CLEANED] = "linked table not cleaned for a non-coherent walker",
 		[IOPGT_RULE_TABLE_COUNT] = "tables linked and tables counted differ",
+		[IOPGT_RULE_GROUP] = "contiguous bit in an incomplete, unlike or unallowed group",
+		[IOPGT_RULE_TABLE_SHARED] = "table linked twice, or below itself",
 	};
 
 	return rule < sizeof(texts) / sizeof(texts[0]) ? texts[rule] : "unknown rule";

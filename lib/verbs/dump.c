@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/cursor.h"
 #include "core/describe.h"
+#include "core/group.h"
 
-/* The longest line: indent, level, two addresses, size, state, memory type. */
-#define LINE_BYTES 128
+/* The longest line: indent, level, two addresses, size, memory type, attributes, state. */
+#define LINE_BYTES 256
 
 struct line {
 	char text[LINE_BYTES];
@@ -65,20 +66,49 @@ static void begin_line(const struct dump_state *s, struct line *line, int level,
 	put_hex(line, iova);
 }
 
+static void put_prot(struct line *line, uint32_t prot)
+{
+	put_text(line, prot & IOPGT_READ ? " r" : " -");
+	put_text(line, prot & IOPGT_WRITE ? "w" : "-");
+	if (prot & IOPGT_EXECUTE_PRIVILEGED)
+		put_text(line, "P");
+	else if (prot & IOPGT_EXECUTE_UNPRIVILEGED)
+		put_text(line, "U");
+	else
+		put_text(line, prot & IOPGT_EXECUTE ? "x" : "-");
+	put_text(line, prot & IOPGT_PRIVILEGED ? "p" : "-");
+}
+
+static void put_attributes(struct line *line, uint32_t attributes)
+{
+	static const char *const names[] = {
+		" inner-shareable", " outer-shareable", " not-shareable", " global",
+		" non-secure",      " guarded",         " software-0",    " software-1",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (attributes >> i & 1)
+			put_text(line, names[i]);
+	}
+}
+
 static void put_leaf(const struct dump_state *s, struct line *line, uint64_t leaf)
 {
 	static const char *const states[] = {" read-only", " clean", " dirty", " untracked"};
-	static const char *const memories[] = {" non-cacheable", " write-back", " device"};
+	static const char *const memories[IOPGT_MEMORY_TYPES] = {
+		" non-cacheable", " write-back",  " device",     " inner-non-cacheable",
+		" device-nGnRnE", " device-nGRE", " device-GRE",
+	};
 	const struct iopgt_format *f = &s->table->format;
-	uint32_t prot, memory;
+	struct iopgt_leaf_kind kind;
 
-	f->leaf_prot(f, leaf, &prot, &memory);
-	put_text(line, prot & IOPGT_READ ? " r" : " -");
-	put_text(line, prot & IOPGT_WRITE ? "w" : "-");
-	put_text(line, prot & IOPGT_EXECUTE ? "x" : "-");
-	put_text(line, prot & IOPGT_PRIVILEGED ? "p" : "-");
-	put_text(line, memory < IOPGT_MEMORY_TYPES ? memories[memory] : " unknown-type");
+	f->leaf_kind(f, leaf, &kind);
+	put_prot(line, kind.prot);
+	put_text(line, kind.memory < IOPGT_MEMORY_TYPES ? memories[kind.memory] : " unknown-type");
+	put_attributes(line, kind.attributes);
 	put_text(line, states[describe_state(f, leaf)]);
+	if (leaf & f->contiguous)
+		put_text(line, " contiguous");
 	if (leaf & f->kept_dirty)
 		put_text(line, " written");
 }
@@ -125,8 +155,14 @@ static void dump_entry(struct dump_state *s, uint64_t d)
 	bool leaf = format_is_leaf(f, s->c.level, d);
 	uint64_t size = geometry_size(&s->table->geometry, s->c.level);
 	uint64_t phys = leaf ? describe_phys(s->table, s->c.level, d) : 0;
-	uint64_t bits = leaf ? (d & ~format_address_bits(f)) : 0;
+	uint64_t bits;
 
+	if (leaf && s->table->grouped && format_is_member(f, s->c.level, d)) {
+		struct iopgt_group group = group_at(&s->c);
+
+		d = iopgt_group_leaf(s->table, &group, d);
+	}
+	bits = leaf ? (d & ~format_address_bits(f)) : 0;
 	if (run->open && run->level == s->c.level && run->bits == bits &&
 	    run->iova + run->count * size == cursor_first(&s->c) &&
 	    (!leaf || run->phys + run->count * size == phys)) {

@@ -6,10 +6,10 @@ struct map_state {
 	struct iopgt_table *table;
 	struct iopgt_op *op;
 	struct iopgt_cursor c;
-	uint64_t offset;     /* phys - iova, modulo 2^64 */
-	uint64_t bits;       /* of every leaf: all but kind and address */
-	uint32_t steps;      /* entries done; 0: the cursor moved down, or is to look again */
-	uint64_t trimmed_to; /* empty tables before this address are gone */
+	uint64_t offset; /* phys - iova, modulo 2^64 */
+	uint64_t bits;   /* of every leaf: all but kind and address */
+	uint32_t steps;  /* entries done; 0: the cursor moved down, or is to look again */
+	struct iopgt_range trimmed; /* empty tables in here are gone; none: first > last */
 };
 
 static int check_mapping(const struct iopgt_table *table, const struct iopgt_mapping *m)
@@ -41,41 +41,114 @@ static uint32_t whole_leaves(const struct map_state *s, int level, uint64_t iova
 	return whole < count ? (uint32_t)whole : count;
 }
 
+static bool is_free(const struct iopgt_format *f, uint64_t d)
+{
+	return !format_is_present(f, d) && !format_is_broken(f, d);
+}
+
+/* Of `count` entries, how many before the first that is taken. */
+static uint32_t free_entries(const struct iopgt_format *f, live_descriptor *entries, uint32_t count)
+{
+	uint32_t i = 0;
+
+	while (i < count && is_free(f, live_load(&entries[i])))
+		i++;
+	return i;
+}
+
+/*
+ * Of `count` entries from index and iova on, how many are alike: contiguous
+ * groups, or single leaves before a place where a group begins. *group: which.
+ */
+static uint32_t alike(const struct map_state *s, int level, uint32_t index, uint64_t iova,
+                      uint32_t count, bool *group)
+{
+	const struct iopgt_geometry *g = &s->table->geometry;
+	uint32_t entries = geometry_group_entries(g, level);
+	uint32_t before = -index & (entries - 1);
+
+	*group = false;
+	if (!geometry_group_allowed(s->table->map_leaf_sizes, g, level) ||
+	    ((iova ^ (iova + s->offset)) & (geometry_group_size(g, level) - 1)))
+		return count;
+	*group = before == 0 && count >= entries;
+	if (*group)
+		return count & ~(entries - 1);
+	return before && before < count ? before : count;
+}
+
 /* Puts down `count` leaves, up to the first entry that is taken. Returns how many. */
 static uint32_t write_leaves(const struct map_state *s, live_descriptor *entries, int level,
-                             struct iopgt_range at, uint32_t count)
+                             uint64_t iova, uint32_t count, uint64_t bits)
 {
 	const struct iopgt_format *f = &s->table->format;
 	uint64_t size = geometry_size(&s->table->geometry, level);
-	uint64_t phys = at.first + s->offset;
+	uint64_t leaf = format_make_leaf(f, level, iova + s->offset, bits);
 	uint32_t i;
 
-	for (i = 0; i < count; i++, phys += size) {
-		uint64_t d = live_load(&entries[i]);
-
-		if (format_is_present(f, d) || d == f->broken)
-			break;
-		live_store(&entries[i], format_make_leaf(f, level, phys, s->bits));
+	for (i = 0; i < count && is_free(f, live_load(&entries[i])); i++) {
+		live_store(&entries[i], leaf);
+		leaf = format_next_leaf(f, leaf, size);
 	}
 	return i;
 }
 
-/* Why the entry at the cursor could not take a leaf. */
+/* The same in contiguous groups where the table has them: none is begun that is not free. */
+static uint32_t write_groups(const struct map_state *s, live_descriptor *entries, int level,
+                             uint32_t index, uint64_t iova, uint32_t count)
+{
+	const struct iopgt_geometry *g = &s->table->geometry;
+	const struct iopgt_format *f = &s->table->format;
+	uint32_t done = 0;
+
+	while (done < count) {
+		bool group;
+		uint32_t run = alike(s, level, index + done, iova, count - done, &group);
+		uint64_t bits = s->bits;
+		uint32_t written;
+
+		if (group) {
+			bits |= f->contiguous;
+			run = free_entries(f, &entries[index + done], run) &
+			      ~(geometry_group_entries(g, level) - 1);
+			if (!run)
+				break;
+		}
+		written = write_leaves(s, &entries[index + done], level, iova, run, bits);
+		done += written;
+		if (written < run)
+			break;
+		iova += (uint64_t)run << geometry_shift(g, level);
+	}
+	return done;
+}
+
+/* Leaves in a table from `index` on, in the form that the table wants. */
+static uint32_t put_leaves(const struct map_state *s, live_descriptor *entries, int level,
+                           uint32_t index, uint64_t iova, uint32_t count)
+{
+	if (s->table->grouped)
+		return write_groups(s, entries, level, index, iova, count);
+	return write_leaves(s, &entries[index], level, iova, count, s->bits);
+}
+
+/* What to do about an entry, holding d, that cannot take a leaf. */
 static int taken_by(struct map_state *s, uint64_t d)
 {
 	const struct iopgt_geometry *g = &s->table->geometry;
-	uint64_t end = geometry_first(g, s->c.level, s->c.range.last + 1);
+	uint64_t last = geometry_first(g, s->c.level, s->c.range.last + 1) - 1;
 	uint64_t budget = s->op->budget;
 	int err;
 
-	if (d == s->table->format.broken)
+	if (format_is_broken(&s->table->format, d))
 		return IOPGT_BUSY;
-	if (!format_is_table(&s->table->format, s->c.level, d) || s->c.iova < s->trimmed_to)
+	if (!format_is_table(&s->table->format, s->c.level, d) ||
+	    (s->c.iova >= s->trimmed.first && s->c.iova <= s->trimmed.last))
 		return IOPGT_EXISTS;
 	/* Tables that earlier calls left empty: out, all at once, before their place is used. */
-	s->trimmed_to = end;
+	s->trimmed = (struct iopgt_range){s->c.iova, last};
 	s->op->budget = 0;
-	err = iopgt_trim(s->table, s->c.iova, end - s->c.iova, s->op);
+	err = iopgt_trim(s->table, s->c.iova, last - s->c.iova + 1, s->op);
 	s->op->budget = budget;
 	return err ? err : iopgt_gather_flush(s->op);
 }
@@ -83,12 +156,17 @@ static int taken_by(struct map_state *s, uint64_t d)
 static int map_leaves(struct map_state *s)
 {
 	uint32_t count = whole_leaves(s, s->c.level, s->c.iova, cursor_run(&s->c));
-	live_descriptor *entries = cursor_entry(&s->c);
+	live_descriptor *entry = cursor_entry(&s->c);
+	uint32_t taken;
 
-	s->steps = write_leaves(s, entries, s->c.level,
-	                        (struct iopgt_range){s->c.iova, s->c.range.last}, count);
-	table_clean(s->table, entries, s->steps);
-	return s->steps ? IOPGT_OK : taken_by(s, live_load(entries));
+	s->steps = put_leaves(s, cursor_table(&s->c), s->c.level, cursor_index(&s->c), s->c.iova,
+	                      count);
+	table_clean(s->table, entry, s->steps);
+	if (s->steps)
+		return IOPGT_OK;
+	/* The entry, or another one of the group that it was to begin; if none is left, try again. */
+	taken = free_entries(&s->table->format, entry, count);
+	return taken < count ? taken_by(s, live_load(&entry[taken])) : IOPGT_OK;
 }
 
 /* Links a complete table at the cursor, whose entry holds `seen`. False: another call did. */
@@ -107,6 +185,30 @@ static bool link_table(struct map_state *s, const struct iopgt_new_table *made, 
 		live_set(entry, f->cleaned);
 	}
 	return true;
+}
+
+/* Leaves from the cursor's address on into a table that no walker reaches. */
+static void fill_leaves(const struct map_state *s, live_descriptor *entries, int level,
+                        uint32_t index, uint32_t count)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint64_t size = geometry_size(&s->table->geometry, level);
+	uint64_t iova = s->c.iova;
+
+	while (count) {
+		bool group;
+		uint32_t run = alike(s, level, index, iova, count, &group);
+		uint64_t leaf = format_make_leaf(f, level, iova + s->offset,
+		                                 s->bits | (group ? f->contiguous : 0));
+
+		for (uint32_t i = 0; i < run; i++) {
+			live_store(&entries[index + i], leaf);
+			leaf = format_next_leaf(f, leaf, size);
+		}
+		index += run;
+		count -= run;
+		iova += run * size;
+	}
 }
 
 /*
@@ -135,12 +237,7 @@ static int add_table(struct map_state *s, uint64_t seen)
 	                        &made);
 	if (err)
 		return err;
-	for (uint32_t i = 0; i < count; i++)
-		live_store(&made.entries[index + i],
-		           format_make_leaf(&s->table->format, level,
-		                            s->c.iova + s->offset +
-		                                    ((uint64_t)i << geometry_shift(g, level)),
-		                            s->bits));
+	fill_leaves(s, made.entries, level, index, count);
 	if (!link_table(s, &made, seen)) {
 		iopgt_table_free(s->table, made.entries, made.phys);
 		return IOPGT_OK;
@@ -160,7 +257,7 @@ static int map_entry(struct map_state *s)
 	if (leaf_fits(s, s->c.level, s->c.iova))
 		return map_leaves(s);
 	d = live_load_table(cursor_entry(&s->c));
-	if (d == f->broken)
+	if (format_is_broken(f, d))
 		return IOPGT_BUSY;
 	if (format_is_table(f, s->c.level, d))
 		return cursor_down(&s->c, d);
@@ -203,14 +300,15 @@ static int roll_back(struct map_state *s)
 
 int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *m, struct iopgt_op *op)
 {
-	struct map_state s = {.table = table, .op = op};
+	struct map_state s = {.table = table, .op = op, .trimmed = {1, 0}};
+	struct iopgt_leaf_kind kind;
 	struct iopgt_range range;
 	uint32_t prot;
 	int err;
 
 	if (!m)
 		return IOPGT_BAD_ARGUMENT;
-	err = iopgt_check_call(table, m->iova, m->size, op, &range);
+	err = iopgt_check_change(table, m->iova, m->size, op, &range);
 	if (!err)
 		err = check_mapping(table, m);
 	if (err)
@@ -218,7 +316,8 @@ int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *m, struct i
 	prot = m->prot;
 	if (table->map_clean && !(prot & IOPGT_NO_TRACK))
 		prot |= IOPGT_CLEAN;
-	err = table->format.leaf_bits(&table->format, prot, m->memory, &s.bits);
+	kind = (struct iopgt_leaf_kind){prot, m->memory, m->attributes};
+	err = table->format.leaf_bits(&table->format, &kind, &s.bits);
 	if (err)
 		return err;
 	s.offset = m->phys - m->iova;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "verbs/merge.h"
 
+#include "core/group.h"
 #include "core/merge_batch.h"
 
 struct merge_state {
@@ -11,12 +12,6 @@ struct merge_state {
 	uint64_t begin; /* where the sequence of calls began */
 	uint32_t flags; /* of enum merge_flag */
 };
-
-static bool may_break(const struct merge_state *s)
-{
-	return s->table->bbm_level > 0 || s->table->faults_retried ||
-	       (s->op->flags & IOPGT_OP_MAY_BREAK);
-}
 
 /* The cursor came up from a table: into the batch with it if it can be a block. */
 static int leave_table(struct merge_state *s)
@@ -36,7 +31,7 @@ static int leave_table(struct merge_state *s)
 	}
 	s->c.looked_at += geometry_entries(g, s->c.level + 1);
 	answer = iopgt_merge_batch_add(s->batch, &s->c);
-	if (answer == MERGE_TAKEN && !may_break(s)) {
+	if (answer == MERGE_TAKEN && !table_may_break(s->table, s->op)) {
 		s->batch->count--;
 		if (!(s->flags & MERGE_IF_POSSIBLE))
 			return IOPGT_WOULD_BREAK;
@@ -56,7 +51,7 @@ static int merge_entry(struct iopgt_cursor *c, uint32_t *steps)
 	if (c->level == IOPGT_LAST_LEVEL)
 		return IOPGT_OK;
 	d = live_load_table(cursor_entry(c));
-	if (d == c->table->format.broken)
+	if (format_is_broken(&c->table->format, d))
 		return IOPGT_BUSY;
 	*steps = format_is_table(&c->table->format, c->level, d) ? 0 : 1;
 	return *steps ? IOPGT_OK : cursor_down(c, d);
@@ -88,6 +83,28 @@ static int merge_loop(struct merge_state *s)
 	}
 }
 
+/*
+ * What did not become a block may still become groups. One that begins in an
+ * earlier call of the sequence, and ends in this one, is made here.
+ */
+static int make_groups(struct merge_state *s, uint64_t last)
+{
+	const struct iopgt_geometry *g = &s->table->geometry;
+	uint64_t first = s->c.range.first;
+	int err;
+
+	for (int level = g->start_level; level <= IOPGT_LAST_LEVEL; level++) {
+		uint64_t begin = s->c.range.first & ~(geometry_group_size(g, level) - 1);
+
+		if (geometry_group_allowed(g->leaf_sizes, g, level) && begin < first)
+			first = begin;
+	}
+	if (first < s->begin)
+		first = s->begin;
+	err = iopgt_make_groups(s->table, (struct iopgt_range){first, last}, s->op);
+	return err == IOPGT_WOULD_BREAK && (s->flags & MERGE_IF_POSSIBLE) ? IOPGT_OK : err;
+}
+
 int iopgt_merge_range(struct iopgt_table *table, struct iopgt_range range, uint32_t flags,
                       struct iopgt_op *op)
 {
@@ -101,13 +118,15 @@ int iopgt_merge_range(struct iopgt_table *table, struct iopgt_range range, uint3
 	err = merge_loop(&s);
 	flushed = iopgt_merge_batch_flush(&batch);
 	op->stats.looked_at += s.c.looked_at;
+	if (table->grouped && !flushed && (!err || err == IOPGT_AGAIN))
+		flushed = make_groups(&s, err ? op->next - 1 : range.last);
 	return flushed ? flushed : err;
 }
 
 int iopgt_merge_page(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op)
 {
 	struct iopgt_range range;
-	int err = iopgt_check_call(table, iova, size, op, &range);
+	int err = iopgt_check_change(table, iova, size, op, &range);
 
 	return err ? err : iopgt_merge_range(table, range, 0, op);
 }

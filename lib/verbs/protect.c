@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/gather.h"
+#include "core/group.h"
 #include "core/split_batch.h"
 
 struct protect_state {
@@ -104,7 +105,7 @@ static int protect_entry(struct protect_state *s, uint32_t *steps)
 	*steps = 1;
 	if (format_is_leaf(f, s->c.level, d))
 		return protect_block(s, d, steps);
-	if (d == f->broken)
+	if (format_is_broken(f, d))
 		return IOPGT_BUSY;
 	if (last > s->c.range.last)
 		last = s->c.range.last;
@@ -117,13 +118,16 @@ int iopgt_protect(struct iopgt_table *table, uint64_t iova, uint64_t size, uint3
 {
 	struct protect_state s = {.table = table, .op = op};
 	struct iopgt_range range;
-	int err = iopgt_check_call(table, iova, size, op, &range);
+	struct iopgt_leaf_kind kind = {.prot = prot, .memory = IOPGT_WRITE_BACK};
+	int err = iopgt_check_change(table, iova, size, op, &range);
 
 	if (err)
 		return err;
 	if (prot & IOPGT_CLEAN)
 		return IOPGT_BAD_PROT;
-	err = table->format.leaf_bits(&table->format, prot, IOPGT_WRITE_BACK, &s.bits);
+	err = table->format.leaf_bits(&table->format, &kind, &s.bits);
+	if (!err)
+		err = iopgt_ungroup_ends(table, range, op);
 	if (err)
 		return err;
 	cursor_start(&s.c, table, range, op);

@@ -27,7 +27,7 @@ int iopgt_trim(struct iopgt_table *table, uint64_t iova, uint64_t size, struct i
 	struct iopgt_range range;
 	struct iopgt_cursor c;
 	uint64_t begin;
-	int err = iopgt_check_call(table, iova, size, op, &range);
+	int err = iopgt_check_change(table, iova, size, op, &range);
 
 	if (err)
 		return err;

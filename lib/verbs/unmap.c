@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/bitmap.h"
+#include "core/group.h"
 #include "core/split_batch.h"
 #include "core/unlink.h"
 
@@ -14,14 +15,24 @@ struct unmap_state {
 /* Removes the leaf at `entry`; in unmap_dirty what it held at that instant counts. */
 static void remove_leaf(struct unmap_state *s, live_descriptor *entry, struct iopgt_range range)
 {
+	const struct iopgt_format *f = &s->table->format;
+	uint64_t d;
+
 	if (!s->bitmap) {
 		live_store(entry, 0);
 		return;
 	}
-	if (format_is_dirty(&s->table->format, live_exchange(entry, 0))) {
-		s->op->stats.dirty++;
-		iopgt_bitmap_mark(s->bitmap, range.first, range.last);
+	d = live_exchange(entry, 0);
+	if (!format_is_dirty(f, d))
+		return;
+	s->op->stats.dirty++;
+	/* A group that crosses no end of the range goes whole: one mark is for all of it. */
+	if (s->table->grouped && format_is_member(f, s->c.level, d)) {
+		uint64_t low = geometry_group_size(&s->table->geometry, s->c.level) - 1;
+
+		range = (struct iopgt_range){range.first & ~low, range.first | low};
 	}
+	iopgt_bitmap_mark(s->bitmap, range.first, range.last);
 }
 
 /* A last-level table wholly in the range goes as it is, when the cursor leaves it. */
@@ -106,7 +117,7 @@ static int unmap_entry(struct unmap_state *s, uint32_t *steps)
 	*steps = 1;
 	if (format_is_leaf(f, s->c.level, d))
 		return unmap_block(s, d, steps);
-	if (d == f->broken)
+	if (format_is_broken(f, d))
 		return IOPGT_BUSY;
 	s->op->stats.holes += granules_here(s);
 	return IOPGT_OK;
@@ -165,8 +176,10 @@ int iopgt_unmap(struct iopgt_table *table, uint64_t iova, uint64_t size, struct 
 {
 	struct unmap_state s = {.table = table, .op = op};
 	struct iopgt_range range;
-	int err = iopgt_check_call(table, iova, size, op, &range);
+	int err = iopgt_check_change(table, iova, size, op, &range);
 
+	if (!err)
+		err = iopgt_ungroup_ends(table, range, op);
 	return err ? err : unmap_range(&s, range);
 }
 
@@ -175,7 +188,7 @@ int iopgt_unmap_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
 {
 	struct unmap_state s = {.table = table, .op = op, .bitmap = bitmap};
 	struct iopgt_range range;
-	int err = iopgt_check_call(table, iova, size, op, &range);
+	int err = iopgt_check_change(table, iova, size, op, &range);
 
 	if (err)
 		return err;
@@ -186,6 +199,8 @@ int iopgt_unmap_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
 		return err;
 	/* A walker drops the mark of a descriptor that is gone: finished ones first. */
 	err = iopgt_gather_sync(table, op);
+	if (!err)
+		err = iopgt_ungroup_ends(table, range, op);
 	if (!err)
 		err = iopgt_gather_harvest(table, op, bitmap);
 	return err ? err : unmap_range(&s, range);

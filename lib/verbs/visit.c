@@ -21,7 +21,7 @@ static bool continues(const struct iopgt_mapping *run, const struct iopgt_mappin
 {
 	return run->size && run->iova + run->size == leaf->iova &&
 	       run->phys + run->size == leaf->phys && run->prot == leaf->prot &&
-	       run->memory == leaf->memory;
+	       run->memory == leaf->memory && run->attributes == leaf->attributes;
 }
 
 /* The part of the leaf at the cursor that is in the range joins the run, or begins one. */
@@ -30,6 +30,7 @@ static int visit_leaf(struct visit_state *s, uint64_t d)
 	const struct iopgt_format *f = &s->table->format;
 	uint64_t last = cursor_last(&s->c);
 	struct iopgt_mapping leaf;
+	struct iopgt_leaf_kind kind;
 	int stop = 0;
 
 	if (last > s->c.range.last)
@@ -37,7 +38,10 @@ static int visit_leaf(struct visit_state *s, uint64_t d)
 	leaf.iova = s->c.iova;
 	leaf.size = last - s->c.iova + 1;
 	leaf.phys = describe_phys(s->table, s->c.level, d) + (s->c.iova - cursor_first(&s->c));
-	f->leaf_prot(f, d, &leaf.prot, &leaf.memory);
+	f->leaf_kind(f, d, &kind);
+	leaf.prot = kind.prot;
+	leaf.memory = kind.memory;
+	leaf.attributes = kind.attributes;
 	if (continues(&s->run, &leaf)) {
 		s->run.size += leaf.size;
 		return 0;
@@ -61,7 +65,7 @@ static int visit_loop(struct visit_state *s, struct iopgt_op *op)
 				return err;
 			continue;
 		}
-		if (d == f->broken)
+		if (format_is_broken(f, d))
 			return IOPGT_BUSY;
 		if (format_is_leaf(f, s->c.level, d))
 			err = visit_leaf(s, d);

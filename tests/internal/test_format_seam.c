@@ -42,20 +42,22 @@ struct seam {
 	uint64_t words[PAGES / 64];
 };
 
-static int leaf_bits(const struct iopgt_format *f, uint32_t prot, uint32_t memory, uint64_t *bits)
+static int leaf_bits(const struct iopgt_format *f, const struct iopgt_leaf_kind *kind,
+                     uint64_t *bits)
 {
-	(void)memory;
 	*bits = READ | ACCESSED;
-	if (prot & IOPGT_WRITE)
-		*bits |= prot & IOPGT_CLEAN ? f->state_clean : f->state_dirty;
+	if (kind->prot & IOPGT_WRITE)
+		*bits |= kind->prot & IOPGT_CLEAN ? f->state_clean : f->state_dirty;
 	return IOPGT_OK;
 }
 
-static void leaf_prot(const struct iopgt_format *f, uint64_t leaf, uint32_t *prot, uint32_t *memory)
+static void leaf_kind(const struct iopgt_format *f, uint64_t leaf, struct iopgt_leaf_kind *kind)
 {
 	(void)f;
-	*prot = IOPGT_READ | (leaf & WRITE ? (uint32_t)IOPGT_WRITE : 0);
-	*memory = IOPGT_WRITE_BACK;
+	*kind = (struct iopgt_leaf_kind){
+		.prot = IOPGT_READ | (leaf & WRITE ? (uint32_t)IOPGT_WRITE : 0),
+		.memory = IOPGT_WRITE_BACK,
+	};
 }
 
 static const struct iopgt_format made_up = {
@@ -78,7 +80,7 @@ static const struct iopgt_format made_up = {
 	.broken = BIT(8),
 	.prot_mask = READ,
 	.leaf_bits = leaf_bits,
-	.leaf_prot = leaf_prot,
+	.leaf_kind = leaf_kind,
 	.dirty_managed = true,
 };
 

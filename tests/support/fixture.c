@@ -121,6 +121,23 @@ static void hook_hal(struct fixture *f)
 
 /* --- Making --- */
 
+static bool is_aarch32(uint32_t regime)
+{
+	return regime == IOPGT_STAGE1_AARCH32 || regime == IOPGT_STAGE2_AARCH32;
+}
+
+static bool is_stage2(uint32_t regime)
+{
+	return regime == IOPGT_STAGE2 || regime == IOPGT_STAGE2_AARCH32;
+}
+
+static uint8_t usual_input_bits(uint32_t regime)
+{
+	if (!is_aarch32(regime))
+		return 48;
+	return is_stage2(regime) ? 40 : 32;
+}
+
 static void fill_config(struct fixture *f)
 {
 	static const uint32_t modes[] = {IOPGT_DIRTY_HARDWARE, IOPGT_DIRTY_SOFTWARE,
@@ -132,11 +149,60 @@ static void fill_config(struct fixture *f)
 		.regime = options->regime,
 		.flags = options->config_flags,
 		.granule_shift = options->granule_shift ? options->granule_shift : 12,
-		.input_bits = options->input_bits ? options->input_bits : 48,
-		.output_bits = options->output_bits ? options->output_bits : 48,
+		.input_bits = options->input_bits ? options->input_bits
+	                                          : usual_input_bits(options->regime),
+		.output_bits = options->output_bits          ? options->output_bits
+	                       : is_aarch32(options->regime) ? 40
+	                                                     : 48,
 		.bbm_level = f->bbm_level,
 		.dirty = modes[options->dirty],
 		.leaf_sizes = options->leaf_sizes,
+	};
+	if (options->leaf_sizes == FIXTURE_ALL_LEAF_SIZES)
+		f->config.leaf_sizes = iopgt_all_leaf_sizes(&f->config);
+}
+
+static uint32_t walker_flags(const struct iopgt_config *config)
+{
+	static const struct {
+		uint32_t from, to;
+	} same[] = {
+		{IOPGT_CONFIG_NON_COHERENT, WALKER_NON_COHERENT},
+		{IOPGT_CONFIG_FORCED_WRITE_BACK, WALKER_FWB},
+		{IOPGT_CONFIG_LPA2, WALKER_LPA2},
+		{IOPGT_CONFIG_SMALL_TABLES, WALKER_SMALL_TABLES},
+		{IOPGT_CONFIG_TTBR1, WALKER_TTBR1},
+		{IOPGT_CONFIG_SECURE, WALKER_SECURE},
+		{IOPGT_CONFIG_XNX, WALKER_XNX},
+	};
+	const uint32_t no_updates = WALKER_AARCH32 | WALKER_NON_COHERENT;
+	uint32_t flags = 0;
+
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		if (config->flags & same[i].from)
+			flags |= same[i].to;
+	if (config->regime == IOPGT_STAGE1_EL2)
+		flags |= WALKER_EL2;
+	if (is_aarch32(config->regime))
+		flags |= WALKER_AARCH32;
+	if (config->dirty == IOPGT_DIRTY_HARDWARE)
+		flags |= WALKER_HA | WALKER_HD;
+	if (config->flags & IOPGT_CONFIG_ACCESS_FLAG && !(flags & no_updates))
+		flags |= WALKER_HA;
+	return flags;
+}
+
+struct walker_config fixture_walker_config(const struct iopgt_config *config, uint64_t root)
+{
+	return (struct walker_config){
+		.root = root,
+		.seed = 1,
+		.flags = walker_flags(config),
+		.stage = is_stage2(config->regime) ? 2 : 1,
+		.granule_shift = config->granule_shift,
+		.input_bits = config->input_bits,
+		.output_bits = config->output_bits,
+		.bbm_level = config->bbm_level,
 	};
 }
 
@@ -146,28 +212,14 @@ static void fill_config(struct fixture *f)
  */
 static struct walker_config stubborn_walker(const struct fixture *f)
 {
-	struct walker_config config = {
-		.root = f->table->root_phys,
-		.seed = 1,
-		.stage = f->config.regime == IOPGT_STAGE2 ? 2 : 1,
-		.granule_shift = f->config.granule_shift,
-		.input_bits = f->config.input_bits,
-		.output_bits = f->config.output_bits,
-		.bbm_level = f->bbm_level,
-		.tlb_entries = 2048,
-		.walk_cache_entries = 128,
-	};
+	static const uint16_t groups[] = {1, 2, 0};
+	struct walker_config config = fixture_walker_config(&f->config, f->table->root_phys);
 
+	config.tlb_entries = 2048;
+	config.walk_cache_entries = 128;
+	config.contiguous_one_in = groups[f->options.groups];
 	if (f->walker_count % 2 == 0)
 		config.flags |= WALKER_SMMU;
-	if (f->config.regime == IOPGT_STAGE1_EL2)
-		config.flags |= WALKER_EL2;
-	if (f->config.dirty == IOPGT_DIRTY_HARDWARE)
-		config.flags |= WALKER_HA | WALKER_HD;
-	if (f->config.flags & IOPGT_CONFIG_NON_COHERENT)
-		config.flags |= WALKER_NON_COHERENT;
-	if (f->config.flags & IOPGT_CONFIG_FORCED_WRITE_BACK)
-		config.flags |= WALKER_FWB;
 	return config;
 }
 
@@ -184,6 +236,8 @@ static void describe_walker(struct fixture *f, unsigned index)
 	};
 	if (f->config.dirty == IOPGT_DIRTY_HARDWARE)
 		walker->flags |= IOPGT_WALKER_DIRTY;
+	if (f->config.flags & IOPGT_CONFIG_ACCESS_FLAG)
+		walker->flags |= IOPGT_WALKER_ACCESSED;
 	if (!(f->config.flags & IOPGT_CONFIG_NON_COHERENT))
 		walker->flags |= IOPGT_WALKER_COHERENT;
 	if (f->config.flags & IOPGT_CONFIG_FAULTS_RETRIED)
@@ -242,6 +296,7 @@ struct fixture *fixture_create(const struct fixture_options *options, bool bare)
 	if (getenv("IOPGT_DEAF"))
 		host.mode |= HOST_DEAF | HOST_FREES_UNCHECKED;
 	host.granule_shift = f->config.granule_shift;
+	host.large_blocks = f->config.flags & IOPGT_CONFIG_LPA2 || f->config.output_bits == 52;
 	host.non_coherent = f->config.flags & IOPGT_CONFIG_NON_COHERENT;
 	host_init(&f->host, &host);
 	hook_hal(f);
@@ -324,7 +379,8 @@ static bool combination(const struct fixture_test *test, unsigned which,
 static char *combination_name(const struct fixture_test *test,
                               const struct fixture_options *options)
 {
-	static const char *const texts[] = {"EL1", "EL2", "stage 2"};
+	static const char *const texts[IOPGT_REGIMES] = {"EL1", "EL2", "stage 2", "AArch32",
+	                                                 "AArch32 stage 2"};
 	unsigned shift = options->granule_shift ? options->granule_shift : 12;
 	char *name = malloc(strlen(test->name) + 40);
 	char *end = name;

@@ -21,6 +21,9 @@
 #define FIXTURE_WALKERS 4
 #define RW              (IOPGT_READ | IOPGT_WRITE)
 
+/* All leaf sizes, contiguous groups too: for fixture_options.leaf_sizes. */
+#define FIXTURE_ALL_LEAF_SIZES UINT64_MAX
+
 /* What a test is run over; else the first of each. */
 enum fixture_axis {
 	FIXTURE_GRANULES = 1 << 0, /* 4, 16, 64 KiB */
@@ -35,6 +38,13 @@ enum fixture_dirty {
 	FIXTURE_NO_DIRTY,
 };
 
+/* What walkers make of the Contiguous bit. */
+enum fixture_groups {
+	FIXTURE_GROUPS_WHOLE,     /* a group is cached as one translation */
+	FIXTURE_GROUPS_SOMETIMES, /* by chance */
+	FIXTURE_GROUPS_SINGLE,    /* each entry by itself */
+};
+
 enum fixture_level {
 	FIXTURE_LEVEL_2,
 	FIXTURE_LEVEL_1,
@@ -46,12 +56,13 @@ struct fixture_options {
 	struct host_options host;
 	enum fixture_dirty dirty;
 	enum fixture_level level;
+	enum fixture_groups groups;
 	uint32_t regime;                 /* enum iopgt_regime */
 	uint32_t config_flags;           /* enum iopgt_config_flag */
 	uint32_t domain_flags;           /* enum iopgt_domain_flag */
 	uint64_t leaf_sizes;             /* as in struct iopgt_config */
 	uint8_t granule_shift;           /* 0: 12 */
-	uint8_t input_bits, output_bits; /* 0: 48 */
+	uint8_t input_bits, output_bits; /* 0: 48; AArch32: 32, stage 2 and output 40 */
 	uint8_t walkers;                 /* 0: one */
 	bool domain;                     /* the table is a domain's, the walkers are attached */
 };
@@ -110,6 +121,12 @@ int fixture_run(const char *group, const struct fixture_test *tests, size_t coun
 
 #define FIXTURE_RUN(tests) fixture_run(__FILE__, tests, sizeof(tests) / sizeof((tests)[0]))
 
+/*
+ * The walker that such a table is for, without caches and chances; pool and
+ * what it is (WALKER_SMMU) are the caller's.
+ */
+struct walker_config fixture_walker_config(const struct iopgt_config *config, uint64_t root);
+
 /* Makes one; without a table if `bare`. Frees one, without a check. */
 struct fixture *fixture_create(const struct fixture_options *options, bool bare);
 void fixture_destroy(struct fixture *f);
@@ -127,10 +144,31 @@ static inline uint64_t granule(const struct fixture *f)
 	return UINT64_C(1) << f->config.granule_shift;
 }
 
+/* First address of the input space: 0, or of TTBR1 the first of the top 2^input_bits. */
+static inline uint64_t space_first(const struct fixture *f)
+{
+	bool top = f->config.flags & IOPGT_CONFIG_TTBR1;
+
+	return top ? UINT64_MAX << f->config.input_bits : 0;
+}
+
+static inline uint64_t space_last(const struct fixture *f)
+{
+	return space_first(f) + ((UINT64_C(1) << f->config.input_bits) - 1);
+}
+
 /* What a descriptor of this level covers. */
 static inline uint64_t level_size(const struct fixture *f, int level)
 {
 	return granule(f) << ((3 - level) * (f->config.granule_shift - 3));
+}
+
+/* What a contiguous group of this level covers (D8.7.1). */
+static inline uint64_t group_size(const struct fixture *f, int level)
+{
+	unsigned bits = f->config.granule_shift == 12 ? 4 : 5;
+
+	return level_size(f, level) << (f->config.granule_shift == 14 && level == 3 ? 7 : bits);
 }
 
 /* The block that every granule has. */
@@ -184,7 +222,15 @@ void expect_unmapped(struct fixture *f, uint64_t iova, uint64_t size);
 /* The leaf at iova has this level, by iopgt_translate and by the oracle. */
 void expect_level(struct fixture *f, uint64_t iova, int level);
 
+/*
+ * The leaf at iova has this size, a group's if it is in one, by both; and all
+ * groups that overlap the range are complete and alike (walker_group_is_good).
+ */
+void expect_leaf_size(struct fixture *f, uint64_t iova, uint64_t size);
+void expect_good_groups(struct fixture *f, uint64_t iova, uint64_t size);
+
 struct walker_leaf leaf_at(struct fixture *f, uint64_t iova);
+struct walker_group group_at(struct fixture *f, uint64_t iova); /* not empty */
 enum iopgt_leaf_state state_at(struct fixture *f, uint64_t iova);
 
 /* An access by a walker; unprivileged where there is such a thing. */

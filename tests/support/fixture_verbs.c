@@ -154,6 +154,37 @@ void expect_level(struct fixture *f, uint64_t iova, int level)
 	assert_int_equal(leaf_at(f, iova).level, level);
 }
 
+struct walker_group group_at(struct fixture *f, uint64_t iova)
+{
+	struct walker_group group;
+
+	assert_true(walker_group_at(f->walkers[0], iova, &group));
+	return group;
+}
+
+void expect_leaf_size(struct fixture *f, uint64_t iova, uint64_t size)
+{
+	struct iopgt_translation translation;
+
+	expect(IOPGT_OK, iopgt_translate(f->table, iova, &translation));
+	assert_int_equal(translation.leaf_size, size);
+	assert_int_equal(translation.leaf_iova, iova & ~(size - 1));
+	assert_int_equal(leaf_at(f, iova).group_size, size);
+}
+
+static bool is_good_group(void *context, uint64_t iova, const struct walker_leaf *leaf)
+{
+	const struct fixture *f = context;
+
+	(void)leaf;
+	return walker_group_is_good(f->walkers[0], iova);
+}
+
+void expect_good_groups(struct fixture *f, uint64_t iova, uint64_t size)
+{
+	assert_true(walker_for_each_leaf(f->walkers[0], iova, iova + (size - 1), is_good_group, f));
+}
+
 enum iopgt_leaf_state state_at(struct fixture *f, uint64_t iova)
 {
 	struct iopgt_translation translation;

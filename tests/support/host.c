@@ -175,6 +175,7 @@ static const char *wrong_request(const struct test_host *host,
                                  const struct iopgt_invalidation *request)
 {
 	unsigned granule = host->options.granule_shift, shift;
+	int least = (granule == 12 ? 1 : 2) - host->options.large_blocks;
 	uint64_t mask = (UINT64_C(1) << granule) - 1;
 
 	if (!request->size || (request->size & mask))
@@ -183,12 +184,12 @@ static const char *wrong_request(const struct test_host *host,
 		return "address";
 	if (request->flags & ~(uint32_t)IOPGT_INVALIDATE_WALK_CACHES)
 		return "flags";
-	if (request->stride_shift < granule || request->stride_shift > 48)
+	if (request->stride_shift < granule || request->stride_shift > 52)
 		return "stride";
 	if (request->level == IOPGT_NO_LEVEL)
 		return NULL;
 	/* A level hint wants a leaf level, and an address aligned to it (IHI 0070 4.4.1). */
-	if (request->level < (granule == 12 ? 1 : 2) || request->level > 3)
+	if (request->level < least || request->level > 3)
 		return "level";
 	shift = granule + (unsigned)(3 - request->level) * (granule - 3);
 	if (request->iova & ((UINT64_C(1) << shift) - 1))
@@ -346,10 +347,15 @@ void host_init(struct test_host *host, const struct host_options *options)
 	fill_hal(host);
 }
 
+void host_remove_walkers(struct test_host *host)
+{
+	while (host->walker_count)
+		walker_destroy(host->walkers[--host->walker_count].walker);
+}
+
 void host_fini(struct test_host *host)
 {
-	for (unsigned i = 0; i < host->walker_count; i++)
-		walker_destroy(host->walkers[i].walker);
+	host_remove_walkers(host);
 	pool_destroy(host->pool);
 	pthread_mutex_destroy(&host->mutex);
 }

@@ -50,6 +50,7 @@ struct host_options {
 	uint32_t mode;         /* of enum host_mode; host_set_mode changes it later */
 	uint32_t hal_flags;    /* IOPGT_HAL_LINEAR: then there is no phys_to_virt */
 	uint8_t granule_shift; /* for the checks of requests; 0: 12 */
+	bool large_blocks;     /* for them: there are blocks of one level more (Table D8-17, ...) */
 	bool non_coherent;     /* pool with a shadow image */
 };
 
@@ -109,6 +110,10 @@ struct walker *host_add_walker(struct test_host *host, const struct walker_confi
  */
 struct host_walker *host_add_domain_walker(struct test_host *host,
                                            const struct walker_config *config);
+
+/* Destroys all walkers; no pointer to one of them, or to a host_walker, is good any more. */
+void host_remove_walkers(struct test_host *host);
+
 const struct iopgt_tlb_ops *host_walker_tlb_ops(void);
 
 void host_set_mode(struct test_host *host, uint32_t mode);

@@ -68,12 +68,37 @@ static inline uint64_t rig_granule(const struct rig *rig)
 	return UINT64_C(1) << rig->config.granule_shift;
 }
 
+static inline bool rig_is_lpa(const struct rig *rig)
+{
+	return rig->config.granule_shift == 16 && rig->config.output_bits == 52;
+}
+
+/* An address as descriptors hold it (Table D8-50): 51:50 in 9:8, or 51:48 in 15:12. */
+static inline uint64_t rig_address(const struct rig *rig, uint64_t phys)
+{
+	if (rig->config.flags & WALKER_LPA2)
+		return (phys & UINT64_C(0x3fffffffff000)) | (phys >> 50 & 3) << 8;
+	if (rig_is_lpa(rig))
+		return (phys & UINT64_C(0xffffffff0000)) | (phys >> 48 & 15) << 12;
+	return phys;
+}
+
+static inline uint64_t rig_next(const struct rig *rig, uint64_t descriptor)
+{
+	if (rig->config.flags & WALKER_LPA2)
+		return (descriptor & UINT64_C(0x3fffffffff000)) | (descriptor >> 8 & 3) << 50;
+	if (rig_is_lpa(rig))
+		return (descriptor & UINT64_C(0xffffffff0000)) | (descriptor >> 12 & 15) << 48;
+	return descriptor & UINT64_C(0xfffffffff000);
+}
+
 /* Where the descriptor of `level` for `iova` stands; makes the tables on the way. */
 static inline uint64_t rig_slot(struct rig *rig, uint64_t iova, int level)
 {
 	unsigned step = rig->config.granule_shift - 3u;
 	uint64_t table = rig->root;
 
+	iova &= (UINT64_C(1) << rig->config.input_bits) - 1;
 	for (int at = rig->start;; at++) {
 		uint64_t index = iova >> (rig->config.granule_shift + (unsigned)(3 - at) * step);
 		uint64_t slot;
@@ -84,8 +109,9 @@ static inline uint64_t rig_slot(struct rig *rig, uint64_t iova, int level)
 		if (at == level)
 			return slot;
 		if (!(rig_get(rig, slot) & 1))
-			rig_put(rig, slot, 0, rig_table(rig, rig_granule(rig)) | 3);
-		table = rig_get(rig, slot) & UINT64_C(0xfffffffff000);
+			rig_put(rig, slot, 0,
+			        rig_address(rig, rig_table(rig, rig_granule(rig))) | 3);
+		table = rig_next(rig, rig_get(rig, slot));
 	}
 }
 
@@ -113,9 +139,10 @@ static inline struct walker_config rig_usual(void)
 	};
 }
 
-static inline void rig_init(struct rig *rig, const struct walker_config *config)
+static inline void rig_init_at(struct rig *rig, const struct walker_config *config,
+                               uint64_t phys_base)
 {
-	struct host_options options = {.phys_base = UINT64_C(0x40000000)};
+	struct host_options options = {.phys_base = phys_base};
 	unsigned tables;
 
 	memset(rig, 0, sizeof(*rig));
@@ -126,6 +153,11 @@ static inline void rig_init(struct rig *rig, const struct walker_config *config)
 	rig->root = rig_table(rig, walker_start_bytes(config));
 	rig->config.root = rig->root;
 	rig->walker = host_add_walker(&rig->host, &rig->config);
+}
+
+static inline void rig_init(struct rig *rig, const struct walker_config *config)
+{
+	rig_init_at(rig, config, UINT64_C(0x40000000));
 }
 
 static inline void rig_fini(struct rig *rig)

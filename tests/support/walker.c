@@ -19,6 +19,7 @@ struct walker_config walker_usual(uint64_t seed)
 		.complete_one_in = 4,
 		.speculate_one_in = 16,
 		.from_root_one_in = 4,
+		.contiguous_one_in = 2,
 	};
 }
 
@@ -130,7 +131,7 @@ enum step {
 	STEP_FAULT
 };
 
-/* Access flag and nT of a leaf that was just read. */
+/* nT, Contiguous bit and access flag of a leaf that was just read. */
 static enum step accept_leaf(struct walker *walker, struct leaf_entry *entry,
                              enum walker_fault *fault)
 {
@@ -141,11 +142,19 @@ static enum step accept_leaf(struct walker *walker, struct leaf_entry *entry,
 		*fault = WALKER_TRANSLATION;
 		return STEP_FAULT;
 	}
+	if (entry->descriptor & DESC_CONTIGUOUS)
+		*fault = group_consider(walker, entry);
+	if (*fault != WALKER_OK)
+		return STEP_FAULT;
 	if (entry->descriptor & DESC_AF)
 		return STEP_LEAF;
 	if (!(flags & WALKER_HA)) {
 		*fault = WALKER_ACCESS_FLAG;
 		return STEP_FAULT;
+	}
+	if (group_is_accessed(walker, entry)) {
+		entry->descriptor |= DESC_AF;
+		return STEP_LEAF;
 	}
 	if (!update_memory(walker, entry, entry->descriptor | DESC_AF))
 		return STEP_AGAIN;
@@ -167,6 +176,7 @@ static enum step walk_level(struct walker *walker, uint64_t *table, struct leaf_
 		return STEP_FAULT;
 	if (decode_kind(config, entry->level, entry->descriptor) == DECODE_LEAF) {
 		entry->shift = shift;
+		entry->step = shift;
 		return accept_leaf(walker, entry, fault);
 	}
 	*table = decode_table_phys(config, entry->descriptor);
@@ -209,41 +219,27 @@ static enum walker_fault walk(struct walker *walker, uint64_t iova, struct leaf_
 	return cache_insert_leaf(walker, entry);
 }
 
-/* May the access go through this leaf, were it writable-dirty? */
-static bool is_permitted(const struct walker_config *config, uint64_t descriptor, uint32_t access)
-{
-	uint32_t may = decode_permissions(config, descriptor);
-	uint32_t kind = access & WALKER_KIND, wanted = WALKER_MAY_READ;
-	bool el2 = config->stage == 1 && config->flags & WALKER_EL2;
-
-	if (kind == WALKER_WRITE)
-		wanted = WALKER_MAY_WRITE;
-	if (kind == WALKER_EXECUTE)
-		wanted = WALKER_MAY_EXECUTE;
-	if (!el2 && !(access & WALKER_PRIVILEGED))
-		wanted *= WALKER_MAY_READ_UNPRIVILEGED / WALKER_MAY_READ;
-	/* What may be written unprivileged is never executed privileged. */
-	else if (!el2 && config->stage == 1 && kind == WALKER_EXECUTE &&
-	         may & WALKER_MAY_WRITE_UNPRIVILEGED)
-		return false;
-	return may & wanted;
-}
-
 /*
  * A write through a writable-clean copy. The copy is checked against memory and
  * thrown away when memory has changed (R_SGJBL). Returns false: walk again.
  */
-static bool make_dirty(struct walker *walker, struct leaf_entry *entry)
+static bool make_dirty(struct walker *walker, struct leaf_entry *entry, uint64_t iova)
 {
 	uint64_t dirty = decode_make_dirty(&walker->config, entry->descriptor);
-	struct leaf_entry *cached = cache_find_leaf(walker, entry->iova);
+	struct leaf_entry *cached = cache_find_leaf(walker, iova);
+	bool done;
 
-	if (!update_memory(walker, entry, dirty)) {
+	if (is_group(entry)) {
+		done = group_make_dirty(walker, entry, iova);
+	} else {
+		done = update_memory(walker, entry, dirty);
+		walker->counters.dirty_updates += done;
+	}
+	if (!done) {
 		walker->counters.rereads++;
 		cache_drop_leaf(walker, entry);
 		return false;
 	}
-	walker->counters.dirty_updates++;
 	entry->descriptor = dirty;
 	if (cached && cached->shift == entry->shift)
 		cached->descriptor = dirty;
@@ -289,17 +285,16 @@ static enum walker_fault attempt(struct walker *walker, struct walker_result *re
 	if (fault != WALKER_OK)
 		return fault;
 	result->size = BIT64(entry.shift);
-	if (!is_permitted(config, entry.descriptor, result->access))
+	if (!decode_permits(config, entry.descriptor, result->access))
 		return WALKER_PERMISSION;
 	if ((result->access & WALKER_KIND) == WALKER_WRITE &&
 	    decode_dirty(config, entry.descriptor) == WALKER_WRITABLE_CLEAN) {
 		if (!(config->flags & WALKER_HD))
 			return WALKER_PERMISSION;
-		*again = !make_dirty(walker, &entry);
+		*again = !make_dirty(walker, &entry, result->iova);
 		result->descriptor = entry.descriptor;
 	}
-	result->phys = decode_leaf_phys(config, entry.level, entry.descriptor) +
-	               (result->iova & (result->size - 1));
+	result->phys = cache_output(walker, &entry, result->iova);
 	return WALKER_OK;
 }
 

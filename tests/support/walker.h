@@ -27,10 +27,13 @@ enum walker_flag {
 	WALKER_RETRIES = 1 << 4,      /* walker_read and walker_write retry: see on_fault */
 	WALKER_NON_COHERENT = 1 << 5, /* reads the pool's shadow image; no HA, no HD */
 	WALKER_NT_FAULTS = 1 << 6,    /* a CPU that faults on nT = 1 (R_MRRPW) */
-	WALKER_SMALL_TABLES = 1 << 7, /* input sizes below 25 bits */
+	WALKER_SMALL_TABLES = 1 << 7, /* input sizes below 25 bits (FEAT_TTST) */
 	WALKER_FWB = 1 << 8,          /* stage 2: forced write-back MemAttr */
 	WALKER_XNX = 1 << 9,          /* stage 2: XN split by privilege */
 	WALKER_SECURE = 1 << 10,      /* stage 1: NS may be set */
+	WALKER_LPA2 = 1 << 11,        /* 4 and 16 KiB: TCR.DS = 1 */
+	WALKER_TTBR1 = 1 << 12,       /* stage 1: maps the top 2^input_bits bytes */
+	WALKER_AARCH32 = 1 << 13,     /* long descriptors of AArch32, G5.5: no HA, no HD */
 };
 
 enum walker_fault {
@@ -61,7 +64,8 @@ struct walker_result {
 	uint32_t access;          /* of enum walker_access, as asked for */
 	uint64_t iova;            /* as asked for */
 	uint64_t phys;            /* output address of iova, if WALKER_OK */
-	uint64_t size;            /* bytes of the leaf, if there was one */
+	uint64_t size;            /* bytes of the leaf, if there was one; of its group, if it was
+	                             used as one translation */
 	uint64_t descriptor;      /* the last one used, with updates; 0 if none was read */
 	uint64_t descriptor_phys; /* where it stands */
 	int level;                /* its level */
@@ -76,12 +80,16 @@ struct walker_config {
 	struct pool *pool;
 	uint64_t root; /* physical address of the start table(s) */
 	uint64_t seed;
-	uint64_t mair;         /* stage 1; 0: the usual 0xf404ff44 */
+	uint64_t mair;         /* stage 1; 0: the usual 0x000c0800f404ff44 */
 	uint32_t flags;        /* of enum walker_flag */
 	uint8_t stage;         /* 1 or 2 */
 	uint8_t granule_shift; /* 12, 14 or 16 */
 	uint8_t input_bits;
-	uint8_t output_bits;         /* also the PA size for the rules of stage-2 start levels */
+	/*
+	 * Also the PA size for the rules of stage-2 start levels. 52 with 64 KiB stands
+	 * for FEAT_LPA, else for DS = 1.
+	 */
+	uint8_t output_bits;
 	uint8_t bbm_level;           /* 0 to 2: what it tolerates */
 	uint16_t tlb_entries;        /* 0: caches no leaf */
 	uint16_t walk_cache_entries; /* 0: caches no table descriptor */
@@ -90,6 +98,12 @@ struct walker_config {
 	uint16_t complete_one_in;  /* a posted invalidation completes early, at a post or access */
 	uint16_t speculate_one_in; /* a hit also walks memory again and compares */
 	uint16_t from_root_one_in; /* a walk begins at the root, walk caches notwithstanding */
+	/*
+	 * A leaf with the Contiguous bit stands for its whole group (R_SKQHL): one
+	 * cached translation, whose access flag and dirty state hardware may keep in
+	 * any of the entries (R_GPHKF, R_JKCXG). Else it is used like any other leaf.
+	 */
+	uint16_t contiguous_one_in;
 	/*
 	 * With WALKER_RETRIES: called without the walker's mutex when an access of
 	 * walker_read or walker_write faults; true: try again. Null: translation
@@ -121,6 +135,7 @@ enum walker_memory {
 	WALKER_NON_CACHEABLE,
 	WALKER_DEVICE,
 	WALKER_OTHER_MEMORY,
+	WALKER_INNER_NON_CACHEABLE, /* and outer write-back */
 };
 
 enum walker_permission {
@@ -145,8 +160,24 @@ struct walker_leaf {
 	enum walker_dirty dirty;
 	enum walker_memory memory;
 	uint8_t attribute;    /* raw AttrIndx or MemAttr */
-	uint8_t shareability; /* 0 none, 2 outer, 3 inner */
+	uint8_t device;       /* of WALKER_DEVICE: 0 nGnRnE, 1 nGnRE, 2 nGRE, 3 GRE */
+	uint8_t shareability; /* 0 none, 2 outer, 3 inner: of the descriptor, or of TCR with LPA2 */
+	/* What counts: device and non-cacheable memory is outer shareable (D8.6.2). */
+	uint8_t effective_shareability;
+	uint8_t software;    /* bits 58:55 */
+	uint64_t group_size; /* bytes of its contiguous group; of the leaf, if it is in none */
 	bool present, access_flag, no_translation /* nT */, contiguous;
+	bool non_secure, guarded, global; /* NS; GP; nG = 0 where there is such a bit */
+};
+
+/* A contiguous group as it stands in memory, and what is wrong with it. */
+struct walker_group {
+	uint64_t iova, size;
+	unsigned entries;         /* how many make a group at this level */
+	unsigned valid;           /* of them: leaves */
+	unsigned contiguous;      /* with the Contiguous bit */
+	unsigned dirty, accessed; /* writable-dirty; AF = 1 */
+	const char *wrong;        /* null: all is well */
 };
 
 /* Guest memory as walker_read and walker_write reach it. */
@@ -243,6 +274,22 @@ void walker_clear_error(struct walker *walker);
  */
 enum walker_fault walker_translate(const struct walker *walker, uint64_t iova,
                                    struct walker_leaf *leaf);
+
+/*
+ * The group that the leaf at `iova` is in by its level and address, with or
+ * without the Contiguous bit. Wrong are: some entries with the bit and some
+ * valid ones without (R_QTRPM); entries with it whose outputs do not follow each
+ * other from an aligned address, or whose attributes or permissions differ
+ * (R_CBXXM; access flag and dirty state may differ, R_LCGVS). Holes are not: the
+ * caller knows whether there may be any. False: no leaf, or a level without groups.
+ */
+bool walker_group_at(const struct walker *walker, uint64_t iova, struct walker_group *group);
+
+/*
+ * Nothing is wrong with the group around the leaf at `iova`, if there is any, and
+ * if it has the Contiguous bit it is complete. Else says what, to stderr.
+ */
+bool walker_group_is_good(const struct walker *walker, uint64_t iova);
 
 /*
  * The leaves that map `iova` to `last` (inclusive), in order, each with its own

@@ -26,10 +26,16 @@ static bool covers(uint64_t first, unsigned shift, uint64_t iova)
 	return (iova ^ first) >> shift == 0;
 }
 
+/* A group has no translation left where its members were invalidated. */
+static bool translates(const struct leaf_entry *entry, uint64_t iova)
+{
+	return covers(entry->iova, entry->shift, iova) && !is_gone(entry, member_at(entry, iova));
+}
+
 struct leaf_entry *cache_find_leaf(struct walker *walker, uint64_t iova)
 {
 	for (unsigned i = 0; i < walker->leaf_count; i++)
-		if (covers(walker->leaves[i].iova, walker->leaves[i].shift, iova))
+		if (translates(&walker->leaves[i], iova))
 			return &walker->leaves[i];
 	return NULL;
 }
@@ -68,12 +74,30 @@ void cache_drop_leaf(struct walker *walker, const struct leaf_entry *entry)
 			remove_leaf(walker, i);
 }
 
-/* Output address that a leaf gives for `iova`. */
-static uint64_t output_of(const struct walker *walker, const struct leaf_entry *entry,
-                          uint64_t iova)
+uint64_t cache_output(const struct walker *walker, const struct leaf_entry *entry, uint64_t iova)
 {
-	return decode_leaf_phys(&walker->config, entry->level, entry->descriptor) +
-	       (iova - entry->iova);
+	/* What a member of a group says of the whole group (Table D8-104). */
+	uint64_t phys = decode_leaf_phys(&walker->config, entry->level, entry->descriptor);
+
+	return (phys >> entry->shift << entry->shift) + (iova - entry->iova);
+}
+
+/* Is there an address that both translate? */
+static bool overlap(const struct leaf_entry *one, const struct leaf_entry *other)
+{
+	const struct leaf_entry *large = one->shift > other->shift ? one : other;
+	const struct leaf_entry *small = large == one ? other : one;
+	unsigned members = 1u << (large->shift - large->step);
+
+	if (!covers(large->iova, large->shift, small->iova))
+		return false;
+	/* A smaller one lies in one member of the larger one. */
+	if (small->shift < large->shift)
+		return !is_gone(large, member_at(large, small->iova));
+	for (unsigned member = 0; member < members; member++)
+		if (!is_gone(large, member) && !is_gone(small, member))
+			return true;
+	return false;
 }
 
 /*
@@ -88,12 +112,12 @@ static const char *conflict(const struct walker *walker, const struct leaf_entry
 	const struct walker_config *config = &walker->config;
 	uint64_t iova = one->shift < other->shift ? one->iova : other->iova;
 
-	if (output_of(walker, one, iova) != output_of(walker, other, iova))
+	if (cache_output(walker, one, iova) != cache_output(walker, other, iova))
 		return "another output address";
 	if (decode_attributes(config, one->descriptor) !=
 	    decode_attributes(config, other->descriptor))
 		return "other attributes";
-	if (one->shift != other->shift && config->bbm_level < 2)
+	if (one->level != other->level && config->bbm_level < 2)
 		return "another size";
 	if ((one->descriptor ^ other->descriptor) & DESC_CONTIGUOUS && config->bbm_level < 1)
 		return "another Contiguous bit";
@@ -107,10 +131,9 @@ static enum walker_fault drop_conflicts(struct walker *walker, const struct leaf
 
 	for (unsigned i = walker->leaf_count; i-- > 0;) {
 		const struct leaf_entry *cached = &walker->leaves[i];
-		unsigned shift = cached->shift > entry->shift ? cached->shift : entry->shift;
 		const char *why;
 
-		if (!covers(cached->iova, shift, entry->iova))
+		if (!overlap(cached, entry))
 			continue;
 		why = conflict(walker, cached, entry);
 		if (!why)
@@ -142,24 +165,44 @@ static void evict_table(struct walker *walker)
 	walker->counters.evicted++;
 }
 
+/*
+ * Does an older copy of the same leaf stay, stale or not, as hardware's may? If
+ * it is a group of which this member is gone, *entry shrinks to the member.
+ */
+static bool older_stays(const struct walker *walker, struct leaf_entry *entry)
+{
+	/* A member's place is that of its descriptor in the group. */
+	unsigned members = 1u << (entry->shift - entry->step);
+	unsigned member = (unsigned)(entry->descriptor_phys / 8) & (members - 1);
+
+	for (unsigned i = 0; i < walker->leaf_count; i++) {
+		const struct leaf_entry *cached = &walker->leaves[i];
+
+		if (cached->iova != entry->iova || cached->shift != entry->shift)
+			continue;
+		if (!is_gone(cached, member))
+			return true;
+		entry->iova += (uint64_t)member << entry->step;
+		entry->shift = entry->step;
+		return older_stays(walker, entry);
+	}
+	return false;
+}
+
 enum walker_fault cache_insert_leaf(struct walker *walker, const struct leaf_entry *entry)
 {
+	struct leaf_entry kept = *entry;
 	enum walker_fault fault;
 
 	/* A leaf with nT = 1 is used, but not kept. */
 	if (entry->level < LAST_LEVEL && entry->descriptor & DESC_NT)
 		return WALKER_OK;
 	fault = drop_conflicts(walker, entry);
-	/* An older copy of the same leaf stays, stale or not, as hardware's may. */
-	for (unsigned i = 0; i < walker->leaf_count; i++)
-		if (walker->leaves[i].iova == entry->iova &&
-		    walker->leaves[i].shift == entry->shift)
-			return fault;
-	if (!walker->config.tlb_entries)
+	if (older_stays(walker, &kept) || !walker->config.tlb_entries)
 		return fault;
 	if (walker->leaf_count == walker->config.tlb_entries)
 		evict_leaf(walker);
-	walker->leaves[walker->leaf_count++] = *entry;
+	walker->leaves[walker->leaf_count++] = kept;
 	return fault;
 }
 
@@ -209,14 +252,31 @@ static bool is_hit(const struct iopgt_invalidation *request, uint64_t first, uns
 	return request->iova + (steps << request->stride_shift) <= last;
 }
 
+/*
+ * What has to leave is what one descriptor translates; the Contiguous bit does not
+ * make it more, and each page or block of a group wants an operation of its own
+ * (R_LQLSD, I_JQPNP). True: nothing of the entry is left.
+ */
+static bool invalidate(struct leaf_entry *entry, const struct iopgt_invalidation *request)
+{
+	unsigned members = 1u << (entry->shift - entry->step), left = 0;
+
+	for (unsigned member = 0; member < members; member++) {
+		uint64_t first = entry->iova + ((uint64_t)member << entry->step);
+
+		if (is_hit(request, first, entry->step))
+			entry->gone[member / 64] |= BIT64(member % 64);
+		left += !is_gone(entry, member);
+	}
+	return left == 0;
+}
+
 static void complete_range(struct walker *walker, const struct iopgt_invalidation *request)
 {
 	for (unsigned i = walker->leaf_count; i-- > 0;) {
-		const struct leaf_entry *entry = &walker->leaves[i];
-
-		if (request->level != IOPGT_NO_LEVEL && request->level != entry->level)
+		if (request->level != IOPGT_NO_LEVEL && request->level != walker->leaves[i].level)
 			continue;
-		if (!is_hit(request, entry->iova, entry->shift))
+		if (!invalidate(&walker->leaves[i], request))
 			continue;
 		remove_leaf(walker, i);
 		walker->counters.removed++;

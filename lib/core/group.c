@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Breaking up, while walkers run:
+ *
+ * Level 1 and 2: in every member the Contiguous bit is exchanged for the
+ * `ungrouping` note; the group's range is invalidated and waited for, since a
+ * walker may until then write to one member and mark another; then, if any
+ * member is dirty, all are made dirty; then the notes go. As long as there is a
+ * note, readers take the members for a group. Two calls may break up one group
+ * at the same time: marks are spread to all before the first note goes, so that
+ * whoever comes second finds them.
+ *
+ * Level 0: every member is made invalid but keeps its content; after the wait
+ * the members are put back without the bit, dirty if any was. The first member
+ * decides which of two calls goes on.
+ *
+ * Groups of one call share the wait.
+ */
+#include "core/group.h"
+
+#include "core/gather.h"
+#include "core/marks.h"
+
+bool iopgt_group_is_dirty(const struct iopgt_table *table, const struct iopgt_group *group)
+{
+	for (uint32_t i = 0; i < group->count; i++) {
+		uint64_t d = live_load(&group->entries[i]);
+
+		if (format_is_member(&table->format, group->level, d) &&
+		    format_is_dirty(&table->format, d))
+			return true;
+	}
+	return false;
+}
+
+uint64_t iopgt_group_leaf(const struct iopgt_table *table, const struct iopgt_group *group,
+                          uint64_t leaf)
+{
+	const struct iopgt_format *f = &table->format;
+
+	return iopgt_group_is_dirty(table, group) ? format_make_dirty(f, leaf) : leaf;
+}
+
+void iopgt_group_clean(const struct iopgt_table *table, const struct iopgt_group *group)
+{
+	for (uint32_t i = 0; i < group->count; i++)
+		marks_clean(&table->format, &group->entries[i], group->level);
+}
+
+/* Changes a member by compare-and-swap, whatever walkers do to it meanwhile. */
+static void change_member(struct iopgt_table *table, live_descriptor *entry, int level,
+                          uint64_t clear, uint64_t set)
+{
+	uint64_t old = live_load(entry);
+
+	while (format_is_member(&table->format, level, old) &&
+	       !live_replace(entry, &old, (old & ~clear) | set)) {
+	}
+}
+
+static void change_members(struct iopgt_table *table, const struct iopgt_group *group,
+                           uint64_t clear, uint64_t set)
+{
+	for (uint32_t i = 0; i < group->count; i++)
+		change_member(table, &group->entries[i], group->level, clear, set);
+	table_clean(table, group->entries, group->count);
+}
+
+void iopgt_group_make_dirty(struct iopgt_table *table, const struct iopgt_group *group)
+{
+	const struct iopgt_format *f = &table->format;
+
+	for (uint32_t i = 0; i < group->count; i++) {
+		uint64_t old = live_load(&group->entries[i]);
+
+		if (format_is_member(f, group->level, old) && !format_is_tracked(f, old))
+			table_note(&table->kept_dirty);
+		while (format_is_member(f, group->level, old) && !format_is_dirty(f, old) &&
+		       !live_replace(&group->entries[i], &old,
+		                     format_make_dirty(f, old) | f->accessed)) {
+		}
+	}
+}
+
+void iopgt_group_dissolve(struct iopgt_table *table, const struct iopgt_group *group)
+{
+	const struct iopgt_format *f = &table->format;
+
+	if (iopgt_group_is_dirty(table, group))
+		iopgt_group_make_dirty(table, group);
+	change_members(table, group, f->contiguous | f->ungrouping, 0);
+}
+
+/* --- Passes over a range --- */
+
+#define GROUPS_AT_ONCE 32
+
+struct group_pass {
+	struct iopgt_table *table;
+	struct iopgt_op *op;
+	struct iopgt_cursor c;
+	struct iopgt_range within; /* groups that lie in here are let alone, or alone made */
+	bool tracked_only;
+	uint32_t count; /* groups that wait to be completed */
+	struct iopgt_group groups[GROUPS_AT_ONCE];
+	/* What is done with them after the wait; `failed`: if that failed. */
+	void (*complete)(struct group_pass *p, const struct iopgt_group *group, bool failed);
+};
+
+static const struct iopgt_format *format_of(const struct group_pass *p)
+{
+	return &p->table->format;
+}
+
+static void take(struct group_pass *p, const struct iopgt_group *group)
+{
+	gather_at_cursor(p->table, p->op, &p->c, group->range);
+	p->groups[p->count++] = *group;
+}
+
+/* Waits for what was taken, and completes it. */
+static int flush(struct group_pass *p)
+{
+	int err;
+
+	if (!p->count)
+		return IOPGT_OK;
+	err = iopgt_gather_flush(p->op);
+	for (uint32_t i = 0; i < p->count; i++)
+		p->complete(p, &p->groups[i], err != IOPGT_OK);
+	p->count = 0;
+	table_publish(p->table);
+	return err;
+}
+
+/*
+ * Calls `visit` for every place of a group that overlaps the range, at its first
+ * entry in the range. The range is cut where the pass ends early.
+ */
+static int run_pass(struct group_pass *p, struct iopgt_range *range, uint64_t budget,
+                    int (*visit)(struct group_pass *p, const struct iopgt_group *group))
+{
+	int err = IOPGT_OK;
+
+	cursor_start(&p->c, p->table, *range, NULL);
+	p->c.budget = budget;
+	for (;;) {
+		uint64_t d = live_load_table(cursor_entry(&p->c));
+		bool pages = p->c.level == IOPGT_LAST_LEVEL;
+
+		if (format_is_table(format_of(p), p->c.level, d)) {
+			err = cursor_down(&p->c, d);
+			if (!err)
+				continue;
+		} else if (p->c.iova == range->first || !cursor_in_group(&p->c)) {
+			struct iopgt_group group = group_at(&p->c);
+
+			err = group.count > 1 ? visit(p, &group) : IOPGT_OK;
+			if (p->count == GROUPS_AT_ONCE && !err)
+				err = flush(p);
+		}
+		if (err)
+			break;
+		/* Above the last level other entries of the place may link tables. */
+		if (!cursor_next(&p->c, pages ? group_rest(&p->c) : 1))
+			return IOPGT_OK;
+		if (cursor_spent(&p->c))
+			break;
+	}
+	range->last = p->c.iova - 1;
+	return err;
+}
+
+/* --- Breaking up --- */
+
+/* The entry of the group's place that the cursor is on. */
+static uint64_t entry_at(const struct group_pass *p)
+{
+	return live_load(cursor_entry(&p->c));
+}
+
+static int may_break(const struct group_pass *p)
+{
+	if (p->op->flags & IOPGT_OP_NO_SPLIT)
+		return IOPGT_WOULD_SPLIT;
+	return table_may_break(p->table, p->op) ? IOPGT_OK : IOPGT_WOULD_BREAK;
+}
+
+/* Level 0. False: another call has taken the group. */
+static bool break_entries(struct group_pass *p, const struct iopgt_group *group)
+{
+	const struct iopgt_format *f = format_of(p);
+
+	for (uint32_t i = 0; i < group->count; i++) {
+		uint64_t old = live_load(&group->entries[i]);
+
+		while (format_is_leaf(f, group->level, old) &&
+		       !live_replace(&group->entries[i], &old, format_break_member(f, old))) {
+		}
+		if (i == 0 && !format_is_leaf(f, group->level, old))
+			return false;
+	}
+	table_clean(p->table, group->entries, group->count);
+	return true;
+}
+
+/* Puts broken members back, without the bits of `clear` and with those of `set`. */
+static void restore_entries(struct group_pass *p, const struct iopgt_group *group, bool make_dirty,
+                            uint64_t clear, uint64_t set)
+{
+	const struct iopgt_format *f = format_of(p);
+
+	for (uint32_t i = 0; i < group->count; i++) {
+		uint64_t d = live_load(&group->entries[i]);
+
+		if (!format_is_broken_member(f, d))
+			continue;
+		d = format_restore_member(f, d);
+		if (make_dirty && !format_is_tracked(f, d))
+			table_note(&p->table->kept_dirty);
+		if (make_dirty)
+			d = format_make_dirty(f, d);
+		live_exchange(&group->entries[i], (d & ~clear) | set);
+	}
+	table_clean(p->table, group->entries, group->count);
+}
+
+static bool broken_is_dirty(const struct group_pass *p, const struct iopgt_group *group)
+{
+	for (uint32_t i = 0; i < group->count; i++) {
+		uint64_t d = live_load(&group->entries[i]);
+
+		if (format_is_broken_member(format_of(p), d) &&
+		    format_is_dirty(format_of(p), format_restore_member(format_of(p), d)))
+			return true;
+	}
+	return false;
+}
+
+/* After the wait the members are single leaves. */
+static void complete_ungroup(struct group_pass *p, const struct iopgt_group *group, bool failed)
+{
+	const struct iopgt_format *f = format_of(p);
+	bool broken = p->table->bbm_level == 0;
+
+	if (failed && broken)
+		restore_entries(p, group, false, 0, 0);
+	if (failed)
+		return;
+	p->op->stats.ungrouped++;
+	if (broken) {
+		restore_entries(p, group, broken_is_dirty(p, group), f->contiguous | f->ungrouping,
+		                0);
+		return;
+	}
+	if (iopgt_group_is_dirty(p->table, group))
+		iopgt_group_make_dirty(p->table, group);
+	change_members(p->table, group, f->ungrouping, 0);
+}
+
+static int visit_ungroup(struct group_pass *p, const struct iopgt_group *group)
+{
+	const struct iopgt_format *f = format_of(p);
+	uint64_t d = entry_at(p);
+	int err;
+
+	if (format_is_broken(f, d))
+		return IOPGT_BUSY;
+	if (!format_is_member(f, group->level, d) || group_lies_in(group, p->within) ||
+	    (p->tracked_only && !format_is_tracked(f, d)))
+		return IOPGT_OK;
+	err = may_break(p);
+	if (err)
+		return err;
+	if (p->table->bbm_level > 0)
+		change_members(p->table, group, f->contiguous, f->ungrouping);
+	else if (!break_entries(p, group))
+		return IOPGT_BUSY;
+	take(p, group);
+	return IOPGT_OK;
+}
+
+static void start_ungroup(struct group_pass *p, struct iopgt_table *table, struct iopgt_op *op)
+{
+	p->table = table;
+	p->op = op;
+	p->within = (struct iopgt_range){1, 0};
+	p->tracked_only = false;
+	p->count = 0;
+	p->complete = complete_ungroup;
+}
+
+int iopgt_ungroup(struct iopgt_table *table, struct iopgt_range *range, bool tracked_only,
+                  struct iopgt_op *op)
+{
+	struct group_pass p;
+	int err, waited;
+
+	if (!table->grouped)
+		return IOPGT_OK;
+	start_ungroup(&p, table, op);
+	p.tracked_only = tracked_only;
+	err = run_pass(&p, range, op->budget, visit_ungroup);
+	op->stats.looked_at += p.c.looked_at;
+	waited = flush(&p);
+	return waited ? waited : err;
+}
+
+int iopgt_ungroup_ends(struct iopgt_table *table, struct iopgt_range range, struct iopgt_op *op)
+{
+	struct iopgt_range first = {range.first, range.first};
+	struct iopgt_range last = {range.last, range.last};
+	struct group_pass p;
+	int err, waited;
+
+	if (!table->grouped)
+		return IOPGT_OK;
+	start_ungroup(&p, table, op);
+	p.within = range;
+	err = run_pass(&p, &first, 0, visit_ungroup);
+	/* One group may cross both ends. */
+	if (!err && (!p.count || range.last > p.groups[0].range.last))
+		err = run_pass(&p, &last, 0, visit_ungroup);
+	waited = flush(&p);
+	return waited ? waited : err;
+}
+
+/* --- Making groups --- */
+
+/* Whether the entries of the group's place are single leaves that could be one group. */
+static bool could_be_group(const struct group_pass *p, const struct iopgt_group *group)
+{
+	const struct iopgt_format *f = format_of(p);
+	uint64_t size = geometry_size(&p->table->geometry, group->level);
+	uint64_t first = live_load(&group->entries[0]);
+	uint64_t phys = format_address(f, first);
+	uint64_t bits = format_leaf_bits(f, group->level, format_without_marks(f, first));
+
+	if (phys & (geometry_group_size(&p->table->geometry, group->level) - 1))
+		return false;
+	for (uint32_t i = 0; i < group->count; i++, phys += size) {
+		uint64_t d = live_load(&group->entries[i]);
+
+		if (!format_is_leaf(f, group->level, d) || (d & (f->contiguous | f->ungrouping)) ||
+		    format_without_marks(f, d) != format_make_leaf(f, group->level, phys, bits))
+			return false;
+	}
+	return true;
+}
+
+static void complete_group(struct group_pass *p, const struct iopgt_group *group, bool failed)
+{
+	restore_entries(p, group, false, 0, failed ? 0 : format_of(p)->contiguous);
+	p->op->stats.grouped += !failed;
+}
+
+static int visit_make(struct group_pass *p, const struct iopgt_group *group)
+{
+	const struct iopgt_geometry *g = &p->table->geometry;
+
+	if (!group_lies_in(group, p->within) ||
+	    !geometry_group_allowed(g->leaf_sizes, g, group->level) || !could_be_group(p, group))
+		return IOPGT_OK;
+	if (!table_may_break(p->table, p->op))
+		return IOPGT_WOULD_BREAK;
+	if (p->table->bbm_level == 0) {
+		break_entries(p, group);
+		take(p, group);
+		return IOPGT_OK;
+	}
+	for (uint32_t i = 0; i < group->count; i++)
+		live_set(&group->entries[i], format_of(p)->contiguous);
+	table_clean(p->table, group->entries, group->count);
+	gather_at_cursor(p->table, p->op, &p->c, group->range);
+	p->op->stats.grouped++;
+	return IOPGT_OK;
+}
+
+int iopgt_make_groups(struct iopgt_table *table, struct iopgt_range range, struct iopgt_op *op)
+{
+	struct group_pass p = {
+		.table = table, .op = op, .within = range, .complete = complete_group};
+	int err, waited;
+
+	err = run_pass(&p, &range, 0, visit_make);
+	op->stats.looked_at += p.c.looked_at;
+	waited = flush(&p);
+	return waited ? waited : err;
+}
