@@ -54,7 +54,7 @@ static void expect_accepted(struct fixture *f, const struct iopgt_config *config
 static void each_field(struct fixture *f)
 {
 	EXPECT_EACH(f, IOPGT_OK, regime, IOPGT_STAGE1_EL1, IOPGT_STAGE1_EL2, IOPGT_STAGE2);
-	EXPECT_EACH(f, IOPGT_BAD_REGIME, regime, 3, 99, UINT32_MAX);
+	EXPECT_EACH(f, IOPGT_BAD_REGIME, regime, IOPGT_REGIMES, 99, UINT32_MAX);
 	EXPECT_EACH(f, IOPGT_OK, granule_shift, 12, 14, 16);
 	EXPECT_EACH(f, IOPGT_BAD_GRANULE, granule_shift, 0, 1, 11, 13, 15, 17, 64, 255);
 	EXPECT_EACH(f, IOPGT_OK, input_bits, 25, 32, 39, 40, 48);
@@ -67,7 +67,8 @@ static void each_field(struct fixture *f)
 	            IOPGT_DIRTY_SOFTWARE);
 	EXPECT_EACH(f, IOPGT_BAD_DIRTY_MODE, dirty, 3, UINT32_MAX);
 	EXPECT_EACH(f, IOPGT_OK, flags, 0, IOPGT_CONFIG_FAULTS_RETRIED);
-	EXPECT_EACH(f, IOPGT_BAD_FLAGS, flags, 1 << 3, 1u << 31, 9);
+	EXPECT_EACH(f, IOPGT_BAD_FLAGS, flags, IOPGT_CONFIG_ALL_FLAGS + 1, 1u << 31,
+	            1u << 31 | IOPGT_CONFIG_FAULTS_RETRIED);
 }
 
 static void each_legal_value_is_accepted_and_each_fault_has_its_error(void **state)
@@ -76,7 +77,7 @@ static void each_legal_value_is_accepted_and_each_fault_has_its_error(void **sta
 	with_host(each_field);
 }
 
-/* "The granule's smallest, or its two smallest, or all that it has; 0: all" */
+/* "Pages must be among them, no block size may be missing below one that is given" */
 static void leaf_sizes(struct fixture *f)
 {
 	EXPECT_EACH(f, IOPGT_OK, leaf_sizes, 0, 1 << 12, 1 << 12 | 1 << 21,
@@ -86,7 +87,7 @@ static void leaf_sizes(struct fixture *f)
 	            UINT64_C(1) << 39 | 1 << 12, UINT64_C(1) << 63, 1);
 	f->config.granule_shift = 14;
 	EXPECT_EACH(f, IOPGT_OK, leaf_sizes, 0, 1 << 14, 1 << 14 | 1 << 25);
-	EXPECT_EACH(f, IOPGT_BAD_LEAF_SIZES, leaf_sizes, 1 << 12, 1 << 25, 1 << 14 | 1 << 21,
+	EXPECT_EACH(f, IOPGT_BAD_LEAF_SIZES, leaf_sizes, 1 << 12, 1 << 25, 1 << 14 | 1 << 20,
 	            UINT64_C(1) << 36 | 1 << 25 | 1 << 14);
 	f->config.granule_shift = 16;
 	EXPECT_EACH(f, IOPGT_OK, leaf_sizes, 0, 1 << 16, 1 << 16 | 1 << 29);
@@ -94,10 +95,100 @@ static void leaf_sizes(struct fixture *f)
 	            UINT64_C(1) << 42 | 1 << 29 | 1 << 16);
 }
 
+/* "A contiguous group needs the size of its entries." */
+static void group_sizes(struct fixture *f)
+{
+	EXPECT_EACH(f, IOPGT_OK, leaf_sizes, 1 << 12 | 1 << 16, 1 << 12 | 1 << 21 | 1 << 25,
+	            1 << 12 | 1 << 16 | 1 << 21 | 1 << 30 | UINT64_C(1) << 34);
+	EXPECT_EACH(f, IOPGT_BAD_LEAF_SIZES, leaf_sizes, 1 << 16, 1 << 12 | 1 << 25,
+	            1 << 12 | 1 << 21 | UINT64_C(1) << 34, 1 << 12 | 1 << 17);
+	f->config.granule_shift = 14;
+	EXPECT_EACH(f, IOPGT_OK, leaf_sizes, 1 << 14 | 1 << 21,
+	            1 << 14 | 1 << 25 | 1 << 30 | 1 << 21);
+	EXPECT_EACH(f, IOPGT_BAD_LEAF_SIZES, leaf_sizes, 1 << 14 | 1 << 30, 1 << 21 | 1 << 25);
+	f->config.granule_shift = 16;
+	EXPECT_EACH(f, IOPGT_OK, leaf_sizes, 1 << 16 | 1 << 21,
+	            1 << 16 | 1 << 29 | UINT64_C(1) << 34);
+	EXPECT_EACH(f, IOPGT_BAD_LEAF_SIZES, leaf_sizes, 1 << 16 | UINT64_C(1) << 34);
+}
+
+static void groups_need_the_size_of_their_entries(void **state)
+{
+	(void)state;
+	with_host(group_sizes);
+}
+
 static void leaf_sizes_are_those_of_the_granule(void **state)
 {
 	(void)state;
 	with_host(leaf_sizes);
+}
+
+/* Each flag alone: good where the header says that it says something, refused elsewhere. */
+static void flags_of_regimes(struct fixture *f)
+{
+	static const struct {
+		uint32_t flag, regimes; /* a bit for each */
+	} flags[] = {
+		{IOPGT_CONFIG_NON_COHERENT, 0x1f},
+		{IOPGT_CONFIG_FAULTS_RETRIED, 0x1f},
+		{IOPGT_CONFIG_ACCESS_FLAG, 0x1f},
+		{IOPGT_CONFIG_FORCED_WRITE_BACK, 1 << IOPGT_STAGE2},
+		{IOPGT_CONFIG_XNX, 1 << IOPGT_STAGE2},
+		{IOPGT_CONFIG_LPA2,
+	         1 << IOPGT_STAGE1_EL1 | 1 << IOPGT_STAGE1_EL2 | 1 << IOPGT_STAGE2},
+		{IOPGT_CONFIG_SMALL_TABLES,
+	         1 << IOPGT_STAGE1_EL1 | 1 << IOPGT_STAGE1_EL2 | 1 << IOPGT_STAGE2},
+		{IOPGT_CONFIG_TTBR1, 1 << IOPGT_STAGE1_EL1},
+		{IOPGT_CONFIG_SECURE,
+	         1 << IOPGT_STAGE1_EL1 | 1 << IOPGT_STAGE1_EL2 | 1 << IOPGT_STAGE1_AARCH32},
+	};
+	struct iopgt_config config = f->config;
+	uint32_t all = 0;
+
+	config.dirty = IOPGT_DIRTY_NONE;
+	config.bbm_level = 0;
+	config.input_bits = 32;
+	config.output_bits = 40;
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		all |= flags[i].flag;
+		config.flags = flags[i].flag;
+		for (config.regime = 0; config.regime < IOPGT_REGIMES; config.regime++)
+			if (flags[i].regimes & 1u << config.regime)
+				expect_accepted(f, &config);
+			else
+				expect_refused(f, IOPGT_BAD_FLAGS, &config);
+	}
+	assert_int_equal(all, IOPGT_CONFIG_ALL_FLAGS);
+}
+
+static void flags_without_a_meaning_are_refused(void **state)
+{
+	(void)state;
+	with_host(flags_of_regimes);
+}
+
+static void aarch32_modes(struct fixture *f)
+{
+	f->config.output_bits = 40;
+	f->config.input_bits = 32;
+	f->config.bbm_level = 0;
+	for (uint32_t regime = IOPGT_STAGE1_AARCH32; regime <= IOPGT_STAGE2_AARCH32; regime++) {
+		f->config.regime = regime;
+		EXPECT_EACH(f, IOPGT_BAD_DIRTY_MODE, dirty, IOPGT_DIRTY_HARDWARE,
+		            IOPGT_DIRTY_SOFTWARE);
+		f->config.dirty = IOPGT_DIRTY_NONE;
+		EXPECT_EACH(f, IOPGT_OK, bbm_level, 0, 2);
+		EXPECT_EACH(f, IOPGT_BAD_BBM_LEVEL, bbm_level, 1);
+		EXPECT_EACH(f, IOPGT_BAD_GRANULE, granule_shift, 14, 16);
+		EXPECT_EACH(f, IOPGT_BAD_OUTPUT_BITS, output_bits, 42, 48, 52);
+	}
+}
+
+static void aarch32_has_neither_dirty_management_nor_nt(void **state)
+{
+	(void)state;
+	with_host(aarch32_modes);
 }
 
 static void stage_2_sizes(struct fixture *f)
@@ -281,6 +372,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_legal_value_is_accepted_and_each_fault_has_its_error),
 		cmocka_unit_test(leaf_sizes_are_those_of_the_granule),
+		cmocka_unit_test(groups_need_the_size_of_their_entries),
+		cmocka_unit_test(flags_without_a_meaning_are_refused),
+		cmocka_unit_test(aarch32_has_neither_dirty_management_nor_nt),
 		cmocka_unit_test(stage_2_input_is_at_most_the_output),
 		cmocka_unit_test(dirty_management_asks_for_a_coherent_walk),
 		cmocka_unit_test(each_missing_callback_is_a_bad_hal),

@@ -78,10 +78,10 @@ static void map_refuses_unknown_permissions_and_memory_types(struct fixture *f)
 {
 	uint64_t g = granule(f);
 	const struct refusal refusals[] = {
-		{IOPGT_BAD_PROT, {g, g, g, RW | 1 << 6, 1}},
+		{IOPGT_BAD_PROT, {g, g, g, RW | (IOPGT_ALL_PROT + 1), 1}},
 		{IOPGT_BAD_PROT, {g, g, g, RW | 1u << 31, 1}},
 		{IOPGT_BAD_PROT, {g, g, g, RW | IOPGT_CLEAN | IOPGT_NO_TRACK, 1}},
-		{IOPGT_BAD_MEMORY_TYPE, {g, g, g, RW, 3}},
+		{IOPGT_BAD_MEMORY_TYPE, {g, g, g, RW, IOPGT_MEMORY_TYPES}},
 		{IOPGT_BAD_MEMORY_TYPE, {g, g, g, RW, UINT32_MAX}},
 	};
 

@@ -39,40 +39,6 @@ static void translate_knows_a_gibibyte(struct fixture *f)
 	assert_int_equal(got.level, 1);
 }
 
-/* --- Permissions, memory type and state --- */
-
-static bool can_be_mapped(struct fixture *f, uint32_t prot)
-{
-	if ((prot & IOPGT_PRIVILEGED) && f->config.regime != IOPGT_STAGE1_EL1)
-		return false;
-	if ((prot & (IOPGT_NO_TRACK | IOPGT_CLEAN)) && !(prot & IOPGT_WRITE))
-		return false;
-	if ((prot & IOPGT_NO_TRACK) && (prot & IOPGT_CLEAN))
-		return false;
-	return prot & IOPGT_READ;
-}
-
-/* NO_TRACK is no permission: it comes back where it had a meaning. */
-static void translate_gives_back_what_was_mapped(struct fixture *f)
-{
-	for (uint32_t prot = 0; prot <= IOPGT_ALL_PROT; prot++) {
-		for (uint32_t memory = 0; memory < IOPGT_MEMORY_TYPES; memory++) {
-			struct iopgt_mapping mapping =
-				fixture_mapping(FIRST(f), PHYS(f), granule(f), prot);
-			struct iopgt_translation got;
-
-			if (!can_be_mapped(f, prot))
-				continue;
-			mapping.memory = memory;
-			fixture_map(f, &mapping);
-			expect(IOPGT_OK, iopgt_translate(f->table, FIRST(f), &got));
-			assert_int_equal(got.prot, prot & ~(uint32_t)IOPGT_CLEAN);
-			assert_int_equal(got.memory, memory);
-			unmap(f, FIRST(f), granule(f));
-		}
-	}
-}
-
 static void the_state_follows_the_walker(struct fixture *f)
 {
 	map(f, FIRST(f), PHYS(f), granule(f), RW | IOPGT_CLEAN);
@@ -146,7 +112,6 @@ int main(void)
 	const struct fixture_test tests[] = {
 		TEST(all, translate_answers_for_every_byte_of_a_leaf),
 		TEST(FIXTURE_REGIMES, translate_knows_a_gibibyte),
-		TEST(all, translate_gives_back_what_was_mapped),
 		TEST(all, the_state_follows_the_walker),
 		TEST(all, holes_are_not_mapped),
 		TEST(all, addresses_outside_of_the_space_are_refused),

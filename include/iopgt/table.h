@@ -277,9 +277,10 @@ struct iopgt_tree {
  * since it cannot say that an address is none of a table.)
  *
  * The tree is not trusted. A table that phys_to_virt does not know, or beyond
- * the output space, is IOPGT_BAD_TABLE from the verb that meets it, and so is one
- * that is linked again below itself. A reader may still meet one table in very
- * many places: give its op a budget.
+ * the output space, is IOPGT_BAD_TABLE from the verb that meets it, and so is,
+ * for verbs on a range, one that is linked again below itself (iopgt_translate
+ * goes down as a walker would). A reader may still meet one table in very many
+ * places: give its op a budget.
  *
  * OWNING looks at all of the tree first, each table once: every rule of
  * iopgt_check must hold, but that invalid descriptors may hold anything (they are
@@ -317,8 +318,8 @@ int iopgt_open(struct iopgt_table *table, const struct iopgt_config *config,
  * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_EXISTS; IOPGT_NO_MEMORY; IOPGT_BAD_PROT
  * (stage 1 cannot express write-only; NO_TRACK and CLEAN exclude each other);
  * IOPGT_BAD_MEMORY_TYPE; IOPGT_BAD_ATTRIBUTE; IOPGT_BAD_OUTPUT: phys leaves the
- * output space; the
- * common ones above; an error of the HAL, from completing what was removed here.
+ * output space; the common ones above; an error of the HAL, from completing what
+ * was removed here.
  * After a failure no mapping of this call remains (but, with IOPGT_BAD_TABLE, of
  * what cannot be reached), empty tables may; an earlier part that returned
  * IOPGT_AGAIN stays. What a failed call had already made valid is owed an

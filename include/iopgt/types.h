@@ -57,8 +57,8 @@ enum iopgt_error {
 		-1027, /* config: not 32, 36, 40, 42, 44, 48 or 52, or not with this granule */
 	IOPGT_BAD_LEAF_SIZES =
 		-1028, /* config: a leaf size that the granule does not have, or no page */
-	IOPGT_BAD_BBM_LEVEL = -1029,    /* config: break-before-make level above 2 */
-	IOPGT_BAD_DIRTY_MODE = -1030,   /* config: no such dirty mode */
+	IOPGT_BAD_BBM_LEVEL = -1029,    /* config: break-before-make level above 2, or not there */
+	IOPGT_BAD_DIRTY_MODE = -1030,   /* config: no such dirty mode, or not in this regime */
 	IOPGT_BAD_WALK = -1031,         /* config: dirty management asks for a coherent walk */
 	IOPGT_BAD_HAL = -1032,          /* a callback that the configuration needs is missing */
 	IOPGT_BAD_POLICY = -1033,       /* no such split policy */
