@@ -234,7 +234,7 @@ static void a_linear_hal_is_not_relied_on(struct fixture *f)
 	expect(IOPGT_OK, iopgt_translate(&other, FIRST(f), &got));
 	expect(IOPGT_OK, iopgt_fini(&other));
 	hal.phys_to_virt = NULL;
-	expect(IOPGT_BAD_HAL, iopgt_open(&other, &f->config, &hal, &f->host, &tree, NULL));
+	expect(IOPGT_BAD_HAL, iopgt_open(&other, &f->config, &hal, &f->host, &tree));
 }
 
 /* --- Owning --- */
@@ -397,13 +397,12 @@ static void max_tables_is_a_bound(struct fixture *f)
 	expect(IOPGT_OK, iopgt_table_stats(f->table, &usage));
 	before = take_snapshot(&f->host);
 	for (tree.max_tables = 1; tree.max_tables < usage.tables - 1; tree.max_tables++) {
-		expect(IOPGT_BAD_TABLE,
-		       iopgt_open(&other, &f->config, &f->hal, &f->host, &tree, NULL));
+		expect(IOPGT_BAD_TABLE, iopgt_open(&other, &f->config, &f->hal, &f->host, &tree));
 		expect_snapshot(&before);
 	}
 	drop_snapshot(&before);
 	tree.max_tables = usage.tables;
-	expect(IOPGT_OK, iopgt_open(&other, &f->config, &f->hal, &f->host, &tree, NULL));
+	expect(IOPGT_OK, iopgt_open(&other, &f->config, &f->hal, &f->host, &tree));
 	f->own_table = other;
 	f->table = &f->own_table;
 }
@@ -415,15 +414,14 @@ static void bad_arguments_are_refused(struct fixture *f)
 	const struct iopgt_tree tree = {.root_phys = f->table->root_phys};
 	const struct iopgt_tree flags = {.root_phys = tree.root_phys, .flags = 2};
 	const struct iopgt_hal *hal = the_reading_hal();
-	struct iopgt_finding finding;
 	struct iopgt_table other;
 
-	expect(IOPGT_BAD_ARGUMENT, iopgt_open(NULL, &f->config, hal, &f->host, &tree, &finding));
-	expect(IOPGT_BAD_ARGUMENT, iopgt_open(&other, NULL, hal, &f->host, &tree, &finding));
-	expect(IOPGT_BAD_ARGUMENT, iopgt_open(&other, &f->config, NULL, &f->host, &tree, &finding));
-	expect(IOPGT_BAD_ARGUMENT, iopgt_open(&other, &f->config, hal, &f->host, NULL, &finding));
-	expect(IOPGT_BAD_FLAGS, iopgt_open(&other, &f->config, hal, &f->host, &flags, &finding));
-	expect(IOPGT_OK, iopgt_open(&other, &f->config, hal, &f->host, &tree, NULL));
+	expect(IOPGT_BAD_ARGUMENT, iopgt_open(NULL, &f->config, hal, &f->host, &tree));
+	expect(IOPGT_BAD_ARGUMENT, iopgt_open(&other, NULL, hal, &f->host, &tree));
+	expect(IOPGT_BAD_ARGUMENT, iopgt_open(&other, &f->config, NULL, &f->host, &tree));
+	expect(IOPGT_BAD_ARGUMENT, iopgt_open(&other, &f->config, hal, &f->host, NULL));
+	expect(IOPGT_BAD_FLAGS, iopgt_open(&other, &f->config, hal, &f->host, &flags));
+	expect(IOPGT_OK, iopgt_open(&other, &f->config, hal, &f->host, &tree));
 }
 
 static void configurations_are_checked_as_for_init(struct fixture *f)
@@ -436,8 +434,7 @@ static void configurations_are_checked_as_for_init(struct fixture *f)
 	do {                                                                                       \
 		config = f->config;                                                                \
 		config.change;                                                                     \
-		expect(want,                                                                       \
-		       iopgt_open(&other, &config, the_reading_hal(), &f->host, &tree, NULL));     \
+		expect(want, iopgt_open(&other, &config, the_reading_hal(), &f->host, &tree));     \
 	} while (0)
 	EXPECT_BAD(IOPGT_BAD_REGIME, regime = IOPGT_REGIMES);
 	EXPECT_BAD(IOPGT_BAD_GRANULE, granule_shift = 13);
@@ -460,8 +457,7 @@ static void an_owner_needs_a_whole_hal(struct fixture *f)
 	do {                                                                                       \
 		hal = f->hal;                                                                      \
 		hal.field = NULL;                                                                  \
-		expect(IOPGT_BAD_HAL,                                                              \
-		       iopgt_open(&other, &f->config, &hal, &f->host, &tree, NULL));               \
+		expect(IOPGT_BAD_HAL, iopgt_open(&other, &f->config, &hal, &f->host, &tree));      \
 	} while (0)
 	EXPECT_BAD_HAL(alloc_table);
 	EXPECT_BAD_HAL(free_table);
@@ -481,8 +477,7 @@ static void bad_roots_are_refused(struct fixture *f)
 		const struct iopgt_tree tree = {.root_phys = roots[i / 2], .flags = i % 2};
 		struct iopgt_table other;
 
-		expect(IOPGT_BAD_ROOT,
-		       iopgt_open(&other, &f->config, &f->hal, &f->host, &tree, NULL));
+		expect(IOPGT_BAD_ROOT, iopgt_open(&other, &f->config, &f->hal, &f->host, &tree));
 	}
 }
 

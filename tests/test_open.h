@@ -79,8 +79,11 @@ static inline int open_tree(struct iopgt_table *table, const struct iopgt_config
                             const struct iopgt_tree *tree)
 {
 	struct iopgt_finding finding = {.rule = 99};
-	int error = iopgt_open(table, config, hal, host, tree, &finding);
+	struct iopgt_tree what = *tree;
+	int error;
 
+	what.finding = &finding;
+	error = iopgt_open(table, config, hal, host, &what);
 	assert_int_equal(finding.rule != IOPGT_RULE_NONE, error == IOPGT_CORRUPT);
 	return error;
 }

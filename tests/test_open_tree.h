@@ -126,9 +126,10 @@ static inline void uproot(struct tree *tree)
 static inline int open_as(struct tree *tree, uint32_t flags, struct iopgt_table *table,
                           struct iopgt_finding *finding)
 {
-	const struct iopgt_tree what = {.root_phys = tree->raw.root, .flags = flags};
+	const struct iopgt_tree what = {
+		.root_phys = tree->raw.root, .flags = flags, .finding = finding};
 
-	return iopgt_open(table, &tree->config, &tree->host.hal, &tree->host, &what, finding);
+	return iopgt_open(table, &tree->config, &tree->host.hal, &tree->host, &what);
 }
 
 /* --- What has to be so for every tree --- */

@@ -199,7 +199,7 @@ static void an_opened_table_has_the_same_words(void **state)
 	struct iopgt_table table;
 
 	(void)state;
-	assert_int_equal(iopgt_open(&table, &stage1, &place_hal, &place, &tree, NULL), IOPGT_OK);
+	assert_int_equal(iopgt_open(&table, &stage1, &place_hal, &place, &tree), IOPGT_OK);
 	assert_int_equal(iopgt_registers(&table, &inputs, &opened), IOPGT_OK);
 	assert_memory_equal(&made, &opened, sizeof(made));
 	assert_int_equal(iopgt_fini(&table), IOPGT_OK);

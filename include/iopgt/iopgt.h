@@ -4,6 +4,7 @@
 #define IOPGT_IOPGT_H
 
 #include <iopgt/capabilities.h>
+#include <iopgt/config.h>
 #include <iopgt/dirty.h>
 #include <iopgt/domain.h>
 #include <iopgt/fault.h>

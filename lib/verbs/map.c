@@ -56,34 +56,49 @@ static uint32_t free_entries(const struct iopgt_format *f, live_descriptor *entr
 	return i;
 }
 
+/* Entries of a table, from `index` and `iova` on. */
+struct entry_run {
+	live_descriptor *entries; /* of the table */
+	int level;
+	uint32_t index, count;
+	uint64_t iova;
+};
+
+static void run_step(const struct map_state *s, struct entry_run *run, uint32_t count)
+{
+	run->index += count;
+	run->count -= count;
+	run->iova += (uint64_t)count << geometry_shift(&s->table->geometry, run->level);
+}
+
 /*
- * Of `count` entries from index and iova on, how many are alike: contiguous
- * groups, or single leaves before a place where a group begins. *group: which.
+ * How many of the run's entries are alike: contiguous groups, or single leaves
+ * before a place where a group begins. *group: which.
  */
-static uint32_t alike(const struct map_state *s, int level, uint32_t index, uint64_t iova,
-                      uint32_t count, bool *group)
+static uint32_t alike(const struct map_state *s, const struct entry_run *run, bool *group)
 {
 	const struct iopgt_geometry *g = &s->table->geometry;
-	uint32_t entries = geometry_group_entries(g, level);
-	uint32_t before = -index & (entries - 1);
+	uint32_t entries = geometry_group_entries(g, run->level);
+	uint32_t before = -run->index & (entries - 1);
 
 	*group = false;
-	if (!geometry_group_allowed(s->table->map_leaf_sizes, g, level) ||
-	    ((iova ^ (iova + s->offset)) & (geometry_group_size(g, level) - 1)))
-		return count;
-	*group = before == 0 && count >= entries;
+	if (!geometry_group_allowed(s->table->map_leaf_sizes, g, run->level) ||
+	    ((run->iova ^ (run->iova + s->offset)) & (geometry_group_size(g, run->level) - 1)))
+		return run->count;
+	*group = before == 0 && run->count >= entries;
 	if (*group)
-		return count & ~(entries - 1);
-	return before && before < count ? before : count;
+		return run->count & ~(entries - 1);
+	return before && before < run->count ? before : run->count;
 }
 
 /* Puts down `count` leaves, up to the first entry that is taken. Returns how many. */
-static uint32_t write_leaves(const struct map_state *s, live_descriptor *entries, int level,
-                             uint64_t iova, uint32_t count, uint64_t bits)
+static uint32_t write_leaves(const struct map_state *s, const struct entry_run *run, uint32_t count,
+                             uint64_t bits)
 {
 	const struct iopgt_format *f = &s->table->format;
-	uint64_t size = geometry_size(&s->table->geometry, level);
-	uint64_t leaf = format_make_leaf(f, level, iova + s->offset, bits);
+	uint64_t size = geometry_size(&s->table->geometry, run->level);
+	uint64_t leaf = format_make_leaf(f, run->level, run->iova + s->offset, bits);
+	live_descriptor *entries = &run->entries[run->index];
 	uint32_t i;
 
 	for (i = 0; i < count && is_free(f, live_load(&entries[i])); i++) {
@@ -94,42 +109,39 @@ static uint32_t write_leaves(const struct map_state *s, live_descriptor *entries
 }
 
 /* The same in contiguous groups where the table has them: none is begun that is not free. */
-static uint32_t write_groups(const struct map_state *s, live_descriptor *entries, int level,
-                             uint32_t index, uint64_t iova, uint32_t count)
+static uint32_t write_groups(const struct map_state *s, struct entry_run run)
 {
-	const struct iopgt_geometry *g = &s->table->geometry;
 	const struct iopgt_format *f = &s->table->format;
-	uint32_t done = 0;
+	uint32_t all = run.count;
 
-	while (done < count) {
+	while (run.count) {
 		bool group;
-		uint32_t run = alike(s, level, index + done, iova, count - done, &group);
+		uint32_t count = alike(s, &run, &group);
 		uint64_t bits = s->bits;
 		uint32_t written;
 
 		if (group) {
 			bits |= f->contiguous;
-			run = free_entries(f, &entries[index + done], run) &
-			      ~(geometry_group_entries(g, level) - 1);
-			if (!run)
+			count = free_entries(f, &run.entries[run.index], count) &
+			        ~(geometry_group_entries(&s->table->geometry, run.level) - 1);
+			if (!count)
 				break;
 		}
-		written = write_leaves(s, &entries[index + done], level, iova, run, bits);
-		done += written;
-		if (written < run)
+		written = write_leaves(s, &run, count, bits);
+		run_step(s, &run, written);
+		if (written < count)
 			break;
-		iova += (uint64_t)run << geometry_shift(g, level);
 	}
-	return done;
+	return all - run.count;
 }
 
-/* Leaves in a table from `index` on, in the form that the table wants. */
-static uint32_t put_leaves(const struct map_state *s, live_descriptor *entries, int level,
-                           uint32_t index, uint64_t iova, uint32_t count)
+/* Leaves in the cursor's table, in the form that the table wants. Returns how many. */
+static uint32_t put_leaves(const struct map_state *s, uint32_t count)
 {
-	if (s->table->grouped)
-		return write_groups(s, entries, level, index, iova, count);
-	return write_leaves(s, &entries[index], level, iova, count, s->bits);
+	struct entry_run run = {cursor_table(&s->c), s->c.level, cursor_index(&s->c), count,
+	                        s->c.iova};
+
+	return s->table->grouped ? write_groups(s, run) : write_leaves(s, &run, count, s->bits);
 }
 
 /* What to do about an entry, holding d, that cannot take a leaf. */
@@ -159,8 +171,7 @@ static int map_leaves(struct map_state *s)
 	live_descriptor *entry = cursor_entry(&s->c);
 	uint32_t taken;
 
-	s->steps = put_leaves(s, cursor_table(&s->c), s->c.level, cursor_index(&s->c), s->c.iova,
-	                      count);
+	s->steps = put_leaves(s, count);
 	table_clean(s->table, entry, s->steps);
 	if (s->steps)
 		return IOPGT_OK;
@@ -187,27 +198,23 @@ static bool link_table(struct map_state *s, const struct iopgt_new_table *made, 
 	return true;
 }
 
-/* Leaves from the cursor's address on into a table that no walker reaches. */
-static void fill_leaves(const struct map_state *s, live_descriptor *entries, int level,
-                        uint32_t index, uint32_t count)
+/* Leaves into a table that no walker reaches. */
+static void fill_leaves(const struct map_state *s, struct entry_run run)
 {
 	const struct iopgt_format *f = &s->table->format;
-	uint64_t size = geometry_size(&s->table->geometry, level);
-	uint64_t iova = s->c.iova;
+	uint64_t size = geometry_size(&s->table->geometry, run.level);
 
-	while (count) {
+	while (run.count) {
 		bool group;
-		uint32_t run = alike(s, level, index, iova, count, &group);
-		uint64_t leaf = format_make_leaf(f, level, iova + s->offset,
+		uint32_t count = alike(s, &run, &group);
+		uint64_t leaf = format_make_leaf(f, run.level, run.iova + s->offset,
 		                                 s->bits | (group ? f->contiguous : 0));
 
-		for (uint32_t i = 0; i < run; i++) {
-			live_store(&entries[index + i], leaf);
+		for (uint32_t i = 0; i < count; i++) {
+			live_store(&run.entries[run.index + i], leaf);
 			leaf = format_next_leaf(f, leaf, size);
 		}
-		index += run;
-		count -= run;
-		iova += run * size;
+		run_step(s, &run, count);
 	}
 }
 
@@ -221,7 +228,6 @@ static int add_table(struct map_state *s, uint64_t seen)
 	const struct iopgt_geometry *g = &s->table->geometry;
 	int level = s->c.level + 1;
 	uint32_t entries = geometry_entries(g, level);
-	uint32_t index = geometry_index(g, level, s->c.iova);
 	bool fills = leaf_fits(s, level, s->c.iova);
 	struct iopgt_cursor below = s->c;
 	struct iopgt_new_table made;
@@ -237,7 +243,8 @@ static int add_table(struct map_state *s, uint64_t seen)
 	                        &made);
 	if (err)
 		return err;
-	fill_leaves(s, made.entries, level, index, count);
+	fill_leaves(s, (struct entry_run){made.entries, level, geometry_index(g, level, s->c.iova),
+	                                  count, s->c.iova});
 	if (!link_table(s, &made, seen)) {
 		iopgt_table_free(s->table, made.entries, made.phys);
 		return IOPGT_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/cursor.h"
-#include "verbs/check.h"
+#include "core/rules.h"
 
 /* --- For readers: a HAL with phys_to_virt alone --- */
 
@@ -89,24 +89,24 @@ static int claim_root(struct claims *claims, const struct iopgt_table *table)
 static int check_tree(struct iopgt_table *table, struct iopgt_finding *finding)
 {
 	struct claims claims;
-	struct iopgt_check check = {.table = table,
-	                            .max_tables = table->max_tables,
-	                            .claim = claim,
-	                            .context = &claims};
+	struct iopgt_rules_walk walk = {.table = table,
+	                                .max_tables = table->max_tables,
+	                                .claim = claim,
+	                                .context = &claims};
 	int err = claims_init(&claims, table);
 
 	if (err)
 		return err;
 	err = claim_root(&claims, table);
 	if (!err)
-		err = iopgt_check_run(&check, finding);
+		err = iopgt_rules_walk(&walk, finding);
 	iopgt_fini(&claims.map);
-	table->tables = (uint32_t)check.tables;
-	if (!check.err || check.err == IOPGT_EXISTS)
+	table->tables = (uint32_t)walk.tables;
+	if (!walk.err || walk.err == IOPGT_EXISTS)
 		return err;
 	/* No table that is linked twice, but no memory to find out. */
 	finding->rule = IOPGT_RULE_NONE;
-	return check.err;
+	return walk.err;
 }
 
 /* Clears what invalid descriptors hold, and lets non-coherent walkers see all tables. */
@@ -171,8 +171,7 @@ static int take_over(struct iopgt_table *table, const struct iopgt_hal *hal,
 }
 
 int iopgt_open(struct iopgt_table *table, const struct iopgt_config *config,
-               const struct iopgt_hal *hal, void *context, const struct iopgt_tree *tree,
-               struct iopgt_finding *finding)
+               const struct iopgt_hal *hal, void *context, const struct iopgt_tree *tree)
 {
 	struct iopgt_finding found = {0};
 	int err;
@@ -197,7 +196,7 @@ int iopgt_open(struct iopgt_table *table, const struct iopgt_config *config,
 		err = take_over(table, hal, &found);
 	else if (!err)
 		make_read_only(table, hal);
-	if (finding)
-		*finding = found;
+	if (tree->finding)
+		*tree->finding = found;
 	return err;
 }

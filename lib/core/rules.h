@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef IOPGT_VERBS_CHECK_H
-#define IOPGT_VERBS_CHECK_H
+/* The rules of iopgt_check, for every descriptor of a tree. */
+#ifndef IOPGT_CORE_RULES_H
+#define IOPGT_CORE_RULES_H
 
 #include "core/table.h"
 
-struct iopgt_check {
+struct iopgt_rules_walk {
 	const struct iopgt_table *table;
 	uint64_t max_tables; /* give up when there are more: IOPGT_BAD_TABLE; 0: no bound */
 	/* Null, or called for each table below the start table; an error: it is linked twice. */
@@ -15,6 +16,6 @@ struct iopgt_check {
 };
 
 /* Looks at every descriptor. IOPGT_CORRUPT: finding->rule is broken. Changes nothing. */
-int iopgt_check_run(struct iopgt_check *check, struct iopgt_finding *finding);
+int iopgt_rules_walk(struct iopgt_rules_walk *walk, struct iopgt_finding *finding);
 
 #endif
