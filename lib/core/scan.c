@@ -1,47 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "core/scan.h"
-
 #include "core/gather.h"
-#include "core/group.h"
-#include "core/marks.h"
-
-struct scan_state {
-	struct iopgt_scan *scan;
-	struct iopgt_table *table;
-	struct iopgt_op *op;
-	struct iopgt_cursor c;
-	struct split_batch *batch;
-	bool batch_failed; /* in the midst of the range */
-};
-
-static void give_run(struct iopgt_scan *scan)
-{
-	if (!scan->has_run)
-		return;
-	scan->has_run = false;
-	scan->visitor_stop = scan->visitor->visit(scan->visitor->context, scan->run.first,
-	                                          scan->run.last - scan->run.first + 1);
-}
-
-/*
- * Adds to the run that waits, or gives that one and begins another. False: the
- * visitor asked to stop, and [first, last] is not taken: it is where to go on.
- */
-static bool visit_run(struct iopgt_scan *scan, uint64_t first, uint64_t last)
-{
-	if (scan->has_run && scan->run.last + 1 == first) {
-		scan->run.last = last;
-		return true;
-	}
-	give_run(scan);
-	if (scan->visitor_stop) {
-		scan->op->next = first;
-		return false;
-	}
-	scan->run = (struct iopgt_range){first, last};
-	scan->has_run = true;
-	return true;
-}
+#include "core/scan_state.h"
 
 /* The pages in `mask`, the first of which is at iova, are owed their invalidation. */
 static void owe_pages(struct scan_state *s, uint64_t iova, uint64_t mask)
@@ -56,30 +15,6 @@ static void owe_pages(struct scan_state *s, uint64_t iova, uint64_t mask)
 			s->table, s->op, &s->c,
 			(struct iopgt_range){iova + ((uint64_t)first << shift),
 		                             iova + ((uint64_t)(first + count) << shift) - 1});
-	}
-}
-
-/* Whether a leaf has the mark that the scan is after. */
-static bool is_marked(const struct scan_state *s, uint64_t leaf)
-{
-	const struct iopgt_format *f = &s->table->format;
-
-	return s->scan->flags & SCAN_ACCESSED ? (leaf & f->accessed) != 0
-	                                      : format_is_dirty(f, leaf);
-}
-
-/* Takes the mark from those leaves of up to 64 that are in `mask`. */
-static void clean_leaves(const struct scan_state *s, live_descriptor *entries, int level,
-                         uint64_t mask)
-{
-	const struct iopgt_format *f = &s->table->format;
-
-	if (s->scan->flags & SCAN_ACCESSED) {
-		for (; mask; mask &= mask - 1)
-			marks_not_accessed(f, &entries[bits_lowest(mask)], level);
-	} else {
-		for (; mask; mask &= mask - 1)
-			marks_clean(f, &entries[bits_lowest(mask)], level);
 	}
 }
 
@@ -129,21 +64,13 @@ static void visit_pages(struct scan_state *s, live_descriptor *entries, uint64_t
 		uint32_t first, count;
 
 		bits_take_run(&mask, &first, &count);
-		if (!visit_run(s->scan, s->c.iova + ((uint64_t)first << shift),
-		               s->c.iova + ((uint64_t)(first + count) << shift) - 1))
+		if (!iopgt_scan_visit(s->scan, s->c.iova + ((uint64_t)first << shift),
+		                      s->c.iova + ((uint64_t)(first + count) << shift) - 1))
 			return;
 		s->op->stats.dirty += count;
 		if (s->scan->flags & SCAN_CLEAN)
 			clean_pages(s, entries, s->c.iova, bits_low(count) << first);
 	}
-}
-
-/* Those that the scan is after among up to 64 pages. */
-static uint64_t marked_pages(const struct scan_state *s, live_descriptor *entries, uint32_t count)
-{
-	if (s->scan->flags & SCAN_ACCESSED)
-		return scan_accessed_mask(s->table, entries, count, IOPGT_LAST_LEVEL);
-	return scan_dirty_mask(s->table, entries, count, IOPGT_LAST_LEVEL);
 }
 
 /* Up to 64 pages from the cursor on. */
@@ -172,50 +99,6 @@ static void scan_64(struct scan_state *s, live_descriptor *entries, uint32_t cou
 		mask = iopgt_bitmap_given_pages(s->scan->bitmap, s->c.iova, shift, mask);
 	if (flags & SCAN_CLEAN)
 		clean_pages(s, entries, s->c.iova, mask);
-}
-
-/* False: the visitor asked to stop before this leaf. */
-static bool report_leaf(struct scan_state *s, struct iopgt_range leaf)
-{
-	struct iopgt_scan *scan = s->scan;
-
-	if (leaf.first < scan->range.first)
-		leaf.first = scan->range.first;
-	if (leaf.last > scan->range.last)
-		leaf.last = scan->range.last;
-	if (scan->bitmap)
-		iopgt_bitmap_mark(scan->bitmap, leaf.first, leaf.last);
-	else if (!visit_run(scan, leaf.first, leaf.last))
-		return false;
-	s->op->stats.dirty++;
-	return true;
-}
-
-/* Whether this call may clean all of a leaf. */
-static bool may_clean(const struct scan_state *s, struct iopgt_range leaf)
-{
-	const struct iopgt_scan *scan = s->scan;
-
-	if (!(scan->flags & SCAN_CLEAN) || leaf.first < scan->range.first ||
-	    leaf.last > scan->range.last)
-		return false;
-	return !(scan->flags & SCAN_SELECT) ||
-	       iopgt_bitmap_given(scan->bitmap, leaf.first, leaf.last);
-}
-
-/* Whether policy and call want the block that the cursor is on split. */
-static bool wants_split(const struct scan_state *s, uint64_t d, bool cleans)
-{
-	switch (s->scan->split) {
-	case SCAN_SPLIT_ALL:
-		return true;
-	case SCAN_SPLIT_TRACKED:
-		return format_is_tracked(&s->table->format, d);
-	case SCAN_SPLIT_CLEANED:
-		return cleans && format_is_tracked(&s->table->format, d);
-	default:
-		return false;
-	}
 }
 
 static int flush_batch(struct scan_state *s)
@@ -256,93 +139,6 @@ static void clean_block(struct scan_state *s, struct iopgt_range block)
 	gather_at_cursor(s->table, s->op, &s->c, block);
 }
 
-/* --- Contiguous groups --- */
-
-static bool group_is_marked(const struct scan_state *s, const struct iopgt_group *group)
-{
-	for (uint32_t i = 0; i < group->count; i++) {
-		uint64_t d = live_load(&group->entries[i]);
-
-		if (format_is_member(&s->table->format, group->level, d) && is_marked(s, d))
-			return true;
-	}
-	return false;
-}
-
-static void clean_group(struct scan_state *s, const struct iopgt_group *group)
-{
-	for (uint32_t i = 0; i < group->count; i++)
-		clean_leaves(s, &group->entries[i], group->level, 1);
-	s->op->stats.cleaned++;
-	gather_at_cursor(s->table, s->op, &s->c, group->range);
-}
-
-/*
- * Makes the members single leaves, to be looked at again one by one. A group
- * that this call takes wholly needs no wait of its own: whatever is written until
- * op is finished is in the copy that follows.
- */
-static int single_out(struct scan_state *s, const struct iopgt_group *group, bool whole)
-{
-	struct iopgt_range range = group->range;
-
-	if (!whole || s->table->bbm_level == 0)
-		return iopgt_ungroup(s->table, &range, false, s->op);
-	iopgt_group_dissolve(s->table, group);
-	gather_at_cursor(s->table, s->op, &s->c, group->range);
-	s->op->stats.ungrouped++;
-	return IOPGT_OK;
-}
-
-/*
- * A group whose member `d` the cursor is on. *steps: how many entries are done;
- * 0: look again at what are single leaves now.
- */
-static int scan_group(struct scan_state *s, uint64_t d, uint32_t *steps)
-{
-	struct iopgt_group group = group_at(&s->c);
-	bool marked = group_is_marked(s, &group);
-	bool cleans = may_clean(s, group.range);
-	int err = IOPGT_OK;
-
-	*steps = group_rest(&s->c);
-	if (wants_split(s, d, marked && cleans)) {
-		err = single_out(s, &group, cleans);
-		*steps = err ? *steps : 0;
-		if (!err || s->scan->split == SCAN_SPLIT_ALL ||
-		    (err != IOPGT_WOULD_BREAK && err != IOPGT_WOULD_SPLIT))
-			return err;
-		s->op->stats.left_unsplit++;
-	}
-	if (!marked || ((s->scan->flags & SCAN_REPORT) && !report_leaf(s, group.range)))
-		return IOPGT_OK;
-	if (cleans)
-		clean_group(s, &group);
-	return IOPGT_OK;
-}
-
-/* Whether nothing in the 64 entries around the cursor, or its group's, asks for a closer look. */
-static bool is_unmarked_around(const struct scan_state *s, uint32_t around)
-{
-	const struct iopgt_format *f = &s->table->format;
-	uint32_t entries = geometry_entries(&s->table->geometry, IOPGT_LAST_LEVEL);
-	uint32_t first = cursor_index(&s->c) & ~(around - 1);
-
-	if ((s->scan->flags & SCAN_MAKE_DIRTY) || s->scan->split == SCAN_SPLIT_TRACKED)
-		return false;
-	for (uint32_t i = first; i < first + around && i < entries; i += 64) {
-		live_descriptor *at = cursor_table(&s->c) + i;
-		uint32_t count = entries - i < 64 ? entries - i : 64;
-
-		if (marked_pages(s, at, count))
-			return false;
-		if (s->table->bbm_level == 0 &&
-		    live_match(at, count, f->present | f->broken, f->broken))
-			return false;
-	}
-	return true;
-}
-
 /* Pages of which some may be in groups; `run`: how many there are in table, range and budget. */
 static int scan_grouped_pages(struct scan_state *s, uint32_t run, uint32_t *steps)
 {
@@ -354,13 +150,13 @@ static int scan_grouped_pages(struct scan_state *s, uint32_t run, uint32_t *step
 	*steps = around - (cursor_index(&s->c) & (around - 1));
 	if (*steps > run)
 		*steps = run;
-	if (is_unmarked_around(s, around))
+	if (iopgt_scan_is_unmarked(s, around))
 		return IOPGT_OK;
 	d = live_load(cursor_entry(&s->c));
 	if (format_is_broken(f, d))
 		return IOPGT_BUSY;
 	if (format_is_member(f, IOPGT_LAST_LEVEL, d) && !(s->scan->flags & SCAN_MAKE_DIRTY))
-		return scan_group(s, d, steps);
+		return iopgt_scan_group(s, d, steps);
 	if (group > 1)
 		*steps = group_rest(&s->c);
 	if (*steps > 64)
@@ -399,7 +195,7 @@ static int scan_block(struct scan_state *s, uint64_t d, uint32_t *steps)
 	struct iopgt_range block = {cursor_first(&s->c), cursor_last(&s->c)};
 	bool private = iopgt_split_batch_is_private(s->batch, &s->c);
 	bool marked = is_marked(s, d);
-	bool cleans = may_clean(s, block);
+	bool cleans = iopgt_scan_may_clean(s, block);
 	bool taken = false;
 	int err = IOPGT_OK;
 
@@ -410,11 +206,11 @@ static int scan_block(struct scan_state *s, uint64_t d, uint32_t *steps)
 		return IOPGT_OK;
 	}
 	if (s->table->grouped && format_is_member(&s->table->format, s->c.level, d))
-		return scan_group(s, d, steps);
+		return iopgt_scan_group(s, d, steps);
 	/* The block that a private one came from was reported and will be clean. */
-	if (!private && marked && (s->scan->flags & SCAN_REPORT) && !report_leaf(s, block))
+	if (!private && marked && (s->scan->flags & SCAN_REPORT) && !iopgt_scan_report(s, block))
 		return IOPGT_OK;
-	if (wants_split(s, d, private || (marked && cleans)))
+	if (iopgt_scan_wants_split(s, d, private || (marked && cleans)))
 		err = split_block(s, d, cleans, &taken);
 	if (taken)
 		*steps = 0;
@@ -503,30 +299,6 @@ int iopgt_scan_check(struct iopgt_scan *scan, uint64_t iova, uint64_t size)
 	return iopgt_bitmap_check(scan->table, scan->bitmap, &scan->range);
 }
 
-/* Groups that have to be broken up for a split, many with one wait. True: the range was cut. */
-static int break_groups(struct iopgt_scan *scan, bool *cut)
-{
-	uint64_t last = scan->range.last;
-	bool all = scan->split == SCAN_SPLIT_ALL;
-	int err;
-
-	*cut = false;
-	if (!scan->table->grouped || (!all && scan->split != SCAN_SPLIT_TRACKED))
-		return IOPGT_OK;
-	/* Above level 0 those that are to be clean are dissolved on the way. */
-	if (!all && scan->table->bbm_level > 0)
-		return IOPGT_OK;
-	err = iopgt_ungroup(scan->table, &scan->range, !all, scan->op);
-	*cut = scan->range.last != last;
-	/* What may not be broken up is counted when the scan meets it. */
-	if (!all && (err == IOPGT_WOULD_BREAK || err == IOPGT_WOULD_SPLIT)) {
-		scan->range.last = last;
-		*cut = false;
-		return IOPGT_OK;
-	}
-	return err;
-}
-
 /* The scan itself; in scan->op->next is where to go on. */
 static int run_in_batches(struct iopgt_scan *scan)
 {
@@ -538,7 +310,7 @@ static int run_in_batches(struct iopgt_scan *scan)
 	split_batch_start(&batch, scan->table, scan->op);
 	err = scan_loop(&s);
 	flushed = iopgt_split_batch_flush(&batch);
-	give_run(scan);
+	iopgt_scan_give_run(scan);
 	scan->op->stats.looked_at += s.c.looked_at;
 	/* What the batch held comes again if it could not be replaced. */
 	if (flushed || s.batch_failed) {
@@ -560,7 +332,7 @@ int iopgt_scan_run(struct iopgt_scan *scan)
 	if (scan->op->flags & IOPGT_OP_SYNC)
 		err = iopgt_gather_sync(scan->table, scan->op);
 	if (!err)
-		err = break_groups(scan, &cut);
+		err = iopgt_scan_break_groups(scan, &cut);
 	if (err)
 		return err;
 	err = run_in_batches(scan);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/gather.h"
+#include "core/scan_state.h"
+
+static bool group_is_marked(const struct scan_state *s, const struct iopgt_group *group)
+{
+	for (uint32_t i = 0; i < group->count; i++) {
+		uint64_t d = live_load(&group->entries[i]);
+
+		if (format_is_member(&s->table->format, group->level, d) && is_marked(s, d))
+			return true;
+	}
+	return false;
+}
+
+static void clean_group(struct scan_state *s, const struct iopgt_group *group)
+{
+	for (uint32_t i = 0; i < group->count; i++)
+		clean_leaves(s, &group->entries[i], group->level, 1);
+	s->op->stats.cleaned++;
+	gather_at_cursor(s->table, s->op, &s->c, group->range);
+}
+
+/*
+ * Makes the members single leaves, to be looked at again one by one. A group
+ * that this call takes wholly needs no wait of its own: whatever is written until
+ * op is finished is in the copy that follows.
+ */
+static int single_out(struct scan_state *s, const struct iopgt_group *group, bool whole)
+{
+	struct iopgt_range range = group->range;
+
+	if (!whole || s->table->bbm_level == 0)
+		return iopgt_ungroup(s->table, &range, false, s->op);
+	iopgt_group_dissolve(s->table, group);
+	gather_at_cursor(s->table, s->op, &s->c, group->range);
+	s->op->stats.ungrouped++;
+	return IOPGT_OK;
+}
+
+int iopgt_scan_group(struct scan_state *s, uint64_t d, uint32_t *steps)
+{
+	struct iopgt_group group = group_at(&s->c);
+	bool marked = group_is_marked(s, &group);
+	bool cleans = iopgt_scan_may_clean(s, group.range);
+	int err = IOPGT_OK;
+
+	*steps = group_rest(&s->c);
+	if (iopgt_scan_wants_split(s, d, marked && cleans)) {
+		err = single_out(s, &group, cleans);
+		*steps = err ? *steps : 0;
+		if (!err || s->scan->split == SCAN_SPLIT_ALL ||
+		    (err != IOPGT_WOULD_BREAK && err != IOPGT_WOULD_SPLIT))
+			return err;
+		s->op->stats.left_unsplit++;
+	}
+	if (!marked || ((s->scan->flags & SCAN_REPORT) && !iopgt_scan_report(s, group.range)))
+		return IOPGT_OK;
+	if (cleans)
+		clean_group(s, &group);
+	return IOPGT_OK;
+}
+
+bool iopgt_scan_is_unmarked(const struct scan_state *s, uint32_t around)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint32_t entries = geometry_entries(&s->table->geometry, IOPGT_LAST_LEVEL);
+	uint32_t first = cursor_index(&s->c) & ~(around - 1);
+
+	if ((s->scan->flags & SCAN_MAKE_DIRTY) || s->scan->split == SCAN_SPLIT_TRACKED)
+		return false;
+	for (uint32_t i = first; i < first + around && i < entries; i += 64) {
+		live_descriptor *at = cursor_table(&s->c) + i;
+		uint32_t count = entries - i < 64 ? entries - i : 64;
+
+		if (marked_pages(s, at, count))
+			return false;
+		if (s->table->bbm_level == 0 &&
+		    live_match(at, count, f->present | f->broken, f->broken))
+			return false;
+	}
+	return true;
+}
+
+int iopgt_scan_break_groups(struct iopgt_scan *scan, bool *cut)
+{
+	uint64_t last = scan->range.last;
+	bool all = scan->split == SCAN_SPLIT_ALL;
+	int err;
+
+	*cut = false;
+	if (!scan->table->grouped || (!all && scan->split != SCAN_SPLIT_TRACKED))
+		return IOPGT_OK;
+	/* Above level 0 those that are to be clean are dissolved on the way. */
+	if (!all && scan->table->bbm_level > 0)
+		return IOPGT_OK;
+	err = iopgt_ungroup(scan->table, &scan->range, !all, scan->op);
+	*cut = scan->range.last != last;
+	/* What may not be broken up is counted when the scan meets it. */
+	if (!all && (err == IOPGT_WOULD_BREAK || err == IOPGT_WOULD_SPLIT)) {
+		scan->range.last = last;
+		*cut = false;
+		return IOPGT_OK;
+	}
+	return err;
+}

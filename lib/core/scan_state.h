@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the parts of a scan share: its state on the way, what it reports and may
+ * clean (scan_report.c), contiguous groups (scan_group.c).
+ */
+#ifndef IOPGT_CORE_SCAN_STATE_H
+#define IOPGT_CORE_SCAN_STATE_H
+
+#include "core/group.h"
+#include "core/marks.h"
+#include "core/scan.h"
+
+struct scan_state {
+	struct iopgt_scan *scan;
+	struct iopgt_table *table;
+	struct iopgt_op *op;
+	struct iopgt_cursor c;
+	struct split_batch *batch;
+	bool batch_failed; /* in the midst of the range */
+};
+
+/* Whether a leaf has the mark that the scan is after. */
+static inline bool is_marked(const struct scan_state *s, uint64_t leaf)
+{
+	const struct iopgt_format *f = &s->table->format;
+
+	return s->scan->flags & SCAN_ACCESSED ? (leaf & f->accessed) != 0
+	                                      : format_is_dirty(f, leaf);
+}
+
+/* Takes the mark from those leaves of up to 64 that are in `mask`. */
+static inline void clean_leaves(const struct scan_state *s, live_descriptor *entries, int level,
+                                uint64_t mask)
+{
+	const struct iopgt_format *f = &s->table->format;
+
+	if (s->scan->flags & SCAN_ACCESSED) {
+		for (; mask; mask &= mask - 1)
+			marks_not_accessed(f, &entries[bits_lowest(mask)], level);
+	} else {
+		for (; mask; mask &= mask - 1)
+			marks_clean(f, &entries[bits_lowest(mask)], level);
+	}
+}
+
+/* Those that the scan is after among up to 64 pages. */
+static inline uint64_t marked_pages(const struct scan_state *s, live_descriptor *entries,
+                                    uint32_t count)
+{
+	if (s->scan->flags & SCAN_ACCESSED)
+		return scan_accessed_mask(s->table, entries, count, IOPGT_LAST_LEVEL);
+	return scan_dirty_mask(s->table, entries, count, IOPGT_LAST_LEVEL);
+}
+
+/* --- scan_report.c --- */
+
+/* Gives the visitor the run that waits. */
+void iopgt_scan_give_run(struct iopgt_scan *scan);
+
+/*
+ * Adds to the run that waits, or gives that one and begins another. False: the
+ * visitor asked to stop, and [first, last] is not taken: it is where to go on.
+ */
+bool iopgt_scan_visit(struct iopgt_scan *scan, uint64_t first, uint64_t last);
+
+/* Reports a block or group. False: the visitor asked to stop before it. */
+bool iopgt_scan_report(struct scan_state *s, struct iopgt_range leaf);
+
+/* Whether this call may clean all of a leaf. */
+bool iopgt_scan_may_clean(const struct scan_state *s, struct iopgt_range leaf);
+
+/* Whether policy and call want the block or group that the cursor is on split. */
+bool iopgt_scan_wants_split(const struct scan_state *s, uint64_t d, bool cleans);
+
+/* --- scan_group.c --- */
+
+/*
+ * A group whose member `d` the cursor is on. *steps: how many entries are done;
+ * 0: look again at what are single leaves now.
+ */
+int iopgt_scan_group(struct scan_state *s, uint64_t d, uint32_t *steps);
+
+/* Whether nothing in the aligned `around` pages that the cursor is in asks for a closer look. */
+bool iopgt_scan_is_unmarked(const struct scan_state *s, uint32_t around);
+
+/* Breaks up groups that have to be for a split, many with one wait. *cut: so the range was. */
+int iopgt_scan_break_groups(struct iopgt_scan *scan, bool *cut);
+
+#endif
