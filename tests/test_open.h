@@ -74,6 +74,14 @@ static inline struct iopgt_hal reading_hal(void)
 	return (struct iopgt_hal){.phys_to_virt = look_up};
 }
 
+static inline const struct iopgt_hal *the_reading_hal(void)
+{
+	static struct iopgt_hal hal;
+
+	hal = reading_hal();
+	return &hal;
+}
+
 static inline int open_tree(struct iopgt_table *table, const struct iopgt_config *config,
                             const struct iopgt_hal *hal, struct test_host *host,
                             const struct iopgt_tree *tree)
