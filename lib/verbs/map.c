@@ -209,9 +209,10 @@ static void fill_leaves(const struct map_state *s, struct entry_run run)
 		uint32_t count = alike(s, &run, &group);
 		uint64_t leaf = format_make_leaf(f, run.level, run.iova + s->offset,
 		                                 s->bits | (group ? f->contiguous : 0));
+		live_descriptor *entries = &run.entries[run.index];
 
 		for (uint32_t i = 0; i < count; i++) {
-			live_store(&run.entries[run.index + i], leaf);
+			live_store(&entries[i], leaf);
 			leaf = format_next_leaf(f, leaf, size);
 		}
 		run_step(s, &run, count);

@@ -1,121 +1,55 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A random configuration, and all that it needs: host, table or domain, walkers. */
+/* What a random configuration needs: host, table or domain, walkers. */
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "stream_private.h"
 
-static unsigned restricted(struct stream *stream, int restriction, unsigned bound)
+static uint32_t walker_base_flags(const struct stream *stream)
 {
-	unsigned pick = stream_below(stream, bound);
+	static const struct {
+		uint32_t config, walker;
+	} same[] = {
+		{IOPGT_CONFIG_FORCED_WRITE_BACK, WALKER_FWB},
+		{IOPGT_CONFIG_LPA2, WALKER_LPA2},
+		{IOPGT_CONFIG_SMALL_TABLES, WALKER_SMALL_TABLES},
+		{IOPGT_CONFIG_TTBR1, WALKER_TTBR1},
+		{IOPGT_CONFIG_SECURE, WALKER_SECURE},
+		{IOPGT_CONFIG_XNX, WALKER_XNX},
+	};
+	uint32_t flags = stream->config.regime == IOPGT_STAGE1_EL2 ? WALKER_EL2 : 0;
 
-	return restriction == STREAM_ANY ? pick : (unsigned)restriction;
-}
-
-static uint8_t choose_input_bits(struct stream *stream)
-{
-	static const uint8_t usual[] = {48, 39, 40, 36, 32, 47, 42, 30};
-	uint8_t bits = usual[stream_below(stream, sizeof(usual))];
-
-	if (stream_chance(stream, 3))
-		bits = 25 + stream_below(stream, 24);
-	if (stream->config.regime == IOPGT_STAGE2 && bits > stream->config.output_bits)
-		bits = stream->config.output_bits;
-	return bits;
-}
-
-static uint64_t choose_leaf_sizes(struct stream *stream)
-{
-	unsigned granule = stream->config.granule_shift;
-	uint64_t sizes = UINT64_C(1) << granule;
-
-	if (!stream_chance(stream, 4))
-		return 0;
-	/* No gap: 1 GiB asks for 2 MiB. */
-	if (stream_chance(stream, 2))
-		return sizes;
-	sizes |= UINT64_C(1) << (2 * granule - 3);
-	if (granule == 12 && stream_chance(stream, 2))
-		sizes |= UINT64_C(1) << 30;
-	return sizes;
-}
-
-static uint32_t choose_config_flags(struct stream *stream)
-{
-	uint32_t flags = 0;
-
-	if (stream_chance(stream, 2))
-		flags |= IOPGT_CONFIG_FAULTS_RETRIED;
-	if (stream->config.regime == IOPGT_STAGE2 && stream_chance(stream, 3))
-		flags |= IOPGT_CONFIG_FORCED_WRITE_BACK;
-	if (stream->config.dirty == IOPGT_DIRTY_NONE && stream_chance(stream, 2))
-		flags |= IOPGT_CONFIG_NON_COHERENT;
+	if (stream_is_aarch32(stream))
+		flags |= WALKER_AARCH32;
+	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
+		if (stream->config.flags & same[i].config)
+			flags |= same[i].walker;
 	return flags;
 }
 
-static void choose_config(struct stream *stream)
+struct walker_config stream_walker_base(const struct stream *stream)
 {
-	static const uint8_t outputs[] = {48, 40, 36, 32, 42, 44};
-	static const uint8_t granules[] = {12, 14, 16};
-	struct iopgt_config *config = &stream->config;
-	const struct stream_options *options = stream->options;
-
-	config->regime = restricted(stream, options->regime, 3);
-	config->granule_shift = granules[stream_below(stream, 3)];
-	if (options->granule_shift != STREAM_ANY)
-		config->granule_shift = options->granule_shift;
-	config->output_bits = outputs[stream_below(stream, sizeof(outputs))];
-	config->input_bits = choose_input_bits(stream);
-	config->bbm_level = restricted(stream, options->bbm_level, 3);
-	config->dirty = IOPGT_DIRTY_HARDWARE;
-	if (stream_chance(stream, 4))
-		config->dirty = stream_below(stream, 3);
-	config->flags = choose_config_flags(stream);
-	config->leaf_sizes = choose_leaf_sizes(stream);
-	stream->space_last = (UINT64_C(1) << config->input_bits) - 1;
-}
-
-static struct walker_config walker_base(const struct stream *stream)
-{
-	bool stage2 = stream->config.regime == IOPGT_STAGE2;
-
 	return (struct walker_config){
 		.pool = stream->host.pool,
-		.stage = stage2 ? 2 : 1,
-		.flags = (stream->config.regime == IOPGT_STAGE1_EL2 ? WALKER_EL2 : 0) |
-	                 (stream->config.flags & IOPGT_CONFIG_FORCED_WRITE_BACK ? WALKER_FWB : 0),
+		.stage = stream_is_stage2(stream) ? 2 : 1,
+		.flags = walker_base_flags(stream),
 		.granule_shift = stream->config.granule_shift,
 		.input_bits = stream->config.input_bits,
 		.output_bits = stream->config.output_bits,
 	};
 }
 
-/* The leaf sizes of this granule that this configuration has levels for. */
-static uint64_t usable_leaf_sizes(struct stream *stream)
-{
-	static const uint64_t all[] = {1 << 12 | 1 << 21 | 1 << 30, 1 << 14 | 1 << 25,
-	                               1 << 16 | 1 << 29};
-	struct walker_config config = walker_base(stream);
-	uint64_t sizes = all[stream->config.granule_shift / 2 - 6];
-	unsigned tables;
-	int level;
-
-	if (stream->config.leaf_sizes)
-		sizes &= stream->config.leaf_sizes;
-	if (!walker_start_level(&config, &level, &tables))
-		stream_fail(stream, "the walker cannot have this configuration");
-	return sizes & ((UINT64_C(2) << walker_level_shift(&config, level)) - 1);
-}
-
 static void set_up_host(struct stream *stream)
 {
 	uint64_t output = UINT64_C(1) << stream->config.output_bits;
-	/* Splitting 1 GiB to pages takes 2 MiB of tables. */
-	uint64_t arena = UINT64_C(1) << (stream->leaf_sizes >> 30 & 1 ? 26 : 24);
+	uint64_t arena = UINT64_C(1) << (stream->large ? 26 : 24);
 	struct host_options options = {
 		.arena_bytes = arena,
 		.phys_base = output / 4,
 		.granule_shift = stream->config.granule_shift,
+		.large_blocks = stream->config.flags & IOPGT_CONFIG_LPA2 ||
+	                        (stream->config.granule_shift == 16 &&
+	                         stream->config.output_bits == 52),
 		.non_coherent = stream->config.flags & IOPGT_CONFIG_NON_COHERENT,
 	};
 
@@ -185,7 +119,7 @@ static uint32_t choose_walker_flags(struct stream *stream)
 
 static struct walker_config choose_walker(struct stream *stream)
 {
-	struct walker_config base = walker_base(stream);
+	struct walker_config base = stream_walker_base(stream);
 	struct walker_config config = walker_usual(stream_below(stream, 1 << 16));
 
 	config.pool = base.pool;
@@ -268,15 +202,14 @@ void stream_set_up(struct stream *stream)
 	struct walker_config probe;
 	unsigned count;
 
-	choose_config(stream);
-	stream->leaf_sizes = usable_leaf_sizes(stream);
+	stream_choose_config(stream);
 	stream->reference.regime = stream->config.regime;
 	stream->reference.granule_shift = stream->config.granule_shift;
 	stream->reference.dirty_managed = stream->config.dirty != IOPGT_DIRTY_NONE;
 	stream_choose_windows(stream);
 	set_up_host(stream);
 	set_up_table(stream);
-	probe = walker_base(stream);
+	probe = stream_walker_base(stream);
 	probe.root = stream->table->root_phys;
 	probe.bbm_level = 2; /* it may look while nT is set */
 	stream->probe = walker_create(&probe);

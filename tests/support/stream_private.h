@@ -122,7 +122,8 @@ struct stream {
 	unsigned walker_count;
 	struct walker *probe; /* walks memory as it is, caches nothing */
 	struct reference reference;
-	uint64_t space_last;
+	uint64_t space_first, space_last; /* the input space, inclusive */
+	bool large;                       /* windows of many granules */
 	uint64_t phys_base[REFERENCE_WINDOWS];
 
 	struct iopgt_op ops[STREAM_OPS];
@@ -166,7 +167,33 @@ static inline uint64_t stream_granule(const struct stream *stream)
 	return UINT64_C(1) << stream->config.granule_shift;
 }
 
+static inline bool stream_is_aarch32(const struct stream *stream)
+{
+	return stream->config.regime == IOPGT_STAGE1_AARCH32 ||
+	       stream->config.regime == IOPGT_STAGE2_AARCH32;
+}
+
+static inline bool stream_is_stage2(const struct stream *stream)
+{
+	return stream->config.regime == IOPGT_STAGE2 ||
+	       stream->config.regime == IOPGT_STAGE2_AARCH32;
+}
+
+/*
+ * To what comes after `done`, up to and including `last`: while (stream_advance()).
+ * The last address may be that of the 64-bit space.
+ */
+static inline bool stream_advance(uint64_t *iova, uint64_t done, uint64_t last)
+{
+	*iova = done + 1;
+	return done < last;
+}
+
+/* stream_choose.c: stream->config, and what follows from it. */
+void stream_choose_config(struct stream *stream);
+
 /* stream_config.c */
+struct walker_config stream_walker_base(const struct stream *stream);
 void stream_set_up(struct stream *stream);
 void stream_tear_down(struct stream *stream); /* of whatever there is */
 

@@ -6,7 +6,7 @@ uint64_t stream_largest_leaf(const struct stream *stream)
 {
 	uint64_t largest = stream_granule(stream);
 
-	for (unsigned shift = stream->config.granule_shift; shift < 48; shift++)
+	for (unsigned shift = stream->config.granule_shift; shift < 52; shift++)
 		if (stream->leaf_sizes >> shift & 1)
 			largest = UINT64_C(1) << shift;
 	return largest;
@@ -15,29 +15,51 @@ uint64_t stream_largest_leaf(const struct stream *stream)
 /* The smallest leaf above the granule, or the granule. */
 static uint64_t smallest_block(const struct stream *stream)
 {
-	for (unsigned shift = stream->config.granule_shift + 1; shift < 48; shift++)
+	for (unsigned shift = stream->config.granule_shift + 1; shift < 52; shift++)
 		if (stream->leaf_sizes >> shift & 1)
 			return UINT64_C(1) << shift;
 	return stream_granule(stream);
 }
 
+/* The largest leaf of a large window, which is seldom: it has many granules. */
+static unsigned large_shift(const struct stream *stream)
+{
+	unsigned granule = stream->config.granule_shift, shift = granule == 16 ? 34 : 30;
+
+	if (!(stream->leaf_sizes >> shift & 1) || stream->config.input_bits <= shift + 3 ||
+	    stream->config.output_bits <= shift + 3)
+		return 0;
+	return shift;
+}
+
 static uint64_t window_bytes(struct stream *stream)
 {
+	unsigned shift = large_shift(stream);
+
+	stream->large = shift && stream_chance(stream, 24);
+	if (stream->large)
+		return UINT64_C(2) << shift;
 	switch (stream->config.granule_shift) {
 	case 12:
-		/* 1 GiB is a quarter of a million entries: seldom. */
-		if (stream->leaf_sizes >> 30 & 1) {
-			if (stream->config.input_bits > 33 && stream->config.output_bits > 33 &&
-			    stream_chance(stream, 24))
-				return UINT64_C(1) << 31;
-			stream->leaf_sizes &= ~(UINT64_C(1) << 30);
-		}
-		return UINT64_C(4) << 21;
+		return stream_chance(stream, 6) ? UINT64_C(2) << 25 : UINT64_C(4) << 21;
 	case 14:
 		return UINT64_C(3) << 25;
 	default:
-		return UINT64_C(1) << 30;
+		return UINT64_C(2) << 29;
 	}
+}
+
+/* Larger leaves than windows are not met. */
+static void limit_leaf_sizes(struct stream *stream, uint64_t bytes)
+{
+	for (unsigned shift = 0; shift < 64; shift++)
+		if (UINT64_C(1) << shift > bytes)
+			stream->leaf_sizes &= ~(UINT64_C(1) << shift);
+}
+
+static uint64_t space_bytes(const struct stream *stream)
+{
+	return stream->space_last - stream->space_first + 1;
 }
 
 /* Over the border between two entries of some level, between the other two windows. */
@@ -45,7 +67,7 @@ static void add_middle(struct stream *stream, uint64_t bytes)
 {
 	unsigned granule = stream->config.granule_shift;
 	unsigned shift = granule + (granule - 3) * (1 + stream_below(stream, 3));
-	uint64_t space = stream->space_last + 1, border, first;
+	uint64_t space = space_bytes(stream), border, first;
 
 	if (shift >= stream->config.input_bits)
 		shift = stream->config.input_bits - 1;
@@ -53,14 +75,14 @@ static void add_middle(struct stream *stream, uint64_t bytes)
 	border &= ~(stream_largest_leaf(stream) - 1);
 	if (border < 2 * bytes || border > space - 3 * bytes)
 		border = space / 2;
-	first = border - stream_largest_leaf(stream);
+	first = stream->space_first + border - stream_largest_leaf(stream);
 	reference_add_window(&stream->reference, first, first + bytes - 1);
 }
 
 static void choose_phys_bases(struct stream *stream, uint64_t bytes)
 {
 	uint64_t output = UINT64_C(1) << stream->config.output_bits;
-	uint64_t block = UINT64_C(1) << 31;
+	uint64_t block = UINT64_C(1) << (stream->large ? 36 : 31);
 
 	for (unsigned i = 0; i < REFERENCE_WINDOWS; i++) {
 		stream->phys_base[i] = output - block * (1 + stream_below(stream, output / block));
@@ -71,14 +93,17 @@ static void choose_phys_bases(struct stream *stream, uint64_t bytes)
 
 void stream_choose_windows(struct stream *stream)
 {
-	uint64_t bytes = window_bytes(stream), space = stream->space_last + 1;
+	uint64_t bytes = window_bytes(stream), space = space_bytes(stream);
+	uint64_t first = stream->space_first, last = stream->space_last;
 
 	if (space <= 4 * bytes) {
-		reference_add_window(&stream->reference, 0, stream->space_last);
+		limit_leaf_sizes(stream, space);
+		reference_add_window(&stream->reference, first, last);
 	} else {
-		reference_add_window(&stream->reference, 0, bytes - 1);
+		limit_leaf_sizes(stream, bytes);
+		reference_add_window(&stream->reference, first, first + bytes - 1);
 		add_middle(stream, bytes);
-		reference_add_window(&stream->reference, space - bytes, stream->space_last);
+		reference_add_window(&stream->reference, last - bytes + 1, last);
 	}
 	choose_phys_bases(stream, 4 * bytes);
 }
@@ -235,7 +260,7 @@ void stream_choose_range(struct stream *stream, struct call *call)
 		stream_choose_window_range(stream, call);
 		return;
 	}
-	call->iova = call->start = 0;
+	call->iova = call->start = stream->space_first;
 	call->last = stream->space_last;
 }
 
@@ -251,7 +276,7 @@ uint64_t stream_choose_address(struct stream *stream)
 		       stream_below(stream,
 		                    stream->recent[slot].last - stream->recent[slot].iova + 1);
 	if (stream_chance(stream, 16))
-		return stream_below(stream, stream->space_last + 1);
+		return stream->space_first + stream_below(stream, space_bytes(stream));
 	return window->first + stream_below(stream, window->last - window->first + 1);
 }
 
