@@ -354,48 +354,51 @@ static void what_a_hole_leaves_uses_the_fewest_descriptors(struct fixture *f)
 	assert_true(memory.summed > CASES / 2);
 }
 
-#define SIZE(shift) (UINT64_C(1) << (shift))
-#define ROWS(run)                                                                                                              \
-	/* 4 KiB, 16 places of 2 MiB: pages; and blocks; and groups of both */                                                 \
-	TEST_WITH(0, run, .input_bits = 25, .leaf_sizes = SIZE(12)),                                                           \
-		TEST_WITH(0, run, .input_bits = 25, .leaf_sizes = SIZE(12) | SIZE(21)),                                        \
-		TEST_WITH(0, run, .input_bits = 25, .leaf_sizes = SIZE(12) | SIZE(16)),                                        \
-		TEST_WITH(0, run, .input_bits = 25, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),                                     \
-		TEST_WITH(0, run, .input_bits = 27,                                                                            \
-	                  .leaf_sizes = SIZE(12) | SIZE(21) |                                                                  \
-	                                SIZE(25)), /* Small tables, and one concatenated */                                    \
-		TEST_WITH(0, run, .input_bits = 16, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,                                      \
-	                  .config_flags = IOPGT_CONFIG_SMALL_TABLES),                                                          \
-		TEST_WITH(                                                                                                     \
-			0, run, .input_bits = 31, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,                                        \
-			.regime =                                                                                              \
-				IOPGT_STAGE2), /* 1 GiB blocks, AArch32, 512 GiB blocks and 16 GiB groups */                   \
-		TEST_WITH(0, run, .input_bits = 32, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),                                     \
-		TEST_WITH(0, run, .input_bits = 32, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,                                      \
-	                  .regime = IOPGT_STAGE1_AARCH32, .dirty = FIXTURE_NO_DIRTY),                                          \
-		TEST_WITH(                                                                                                     \
-			0, run, .input_bits = 40, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,                                        \
-			.config_flags =                                                                                        \
-				IOPGT_CONFIG_LPA2), /* 16 KiB: 2 MiB, 32 MiB, 1 GiB, 64 GiB; 64 KiB: 2 MiB, 512 MiB, 16 GiB */ \
-		TEST_WITH(0, run, .granule_shift = 14, .input_bits = 27,                                                       \
-	                  .leaf_sizes = SIZE(14) | SIZE(25)),                                                                  \
-		TEST_WITH(0, run, .granule_shift = 14, .input_bits = 31,                                                       \
-	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),                                                               \
-		TEST_WITH(0, run, .granule_shift = 14, .input_bits = 37,                                                       \
-	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,                                                                \
-	                  .config_flags = IOPGT_CONFIG_LPA2),                                                                  \
-		TEST_WITH(0, run, .granule_shift = 16, .input_bits = 30,                                                       \
-	                  .leaf_sizes = SIZE(16) | SIZE(29)),                                                                  \
-		TEST_WITH(0, run, .granule_shift = 16, .input_bits = 35,                                                       \
-	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES)
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define SIZE(shift)  (UINT64_C(1) << (shift))
+#define ALL_SIZES    FIXTURE_ALL_LEAF_SIZES
+
+static const struct fixture_options spaces[] = {
+	/* 4 KiB, 16 places of 2 MiB: pages; and blocks; and groups of both */
+	{.input_bits = 25, .leaf_sizes = SIZE(12)},
+	{.input_bits = 25, .leaf_sizes = SIZE(12) | SIZE(21)},
+	{.input_bits = 25, .leaf_sizes = SIZE(12) | SIZE(16)},
+	{.input_bits = 25, .leaf_sizes = ALL_SIZES},
+	{.input_bits = 27, .leaf_sizes = SIZE(12) | SIZE(21) | SIZE(25)},
+	/* Small tables, and one concatenated */
+	{.input_bits = 16, .leaf_sizes = ALL_SIZES, .config_flags = IOPGT_CONFIG_SMALL_TABLES},
+	{.input_bits = 31, .leaf_sizes = ALL_SIZES, .regime = IOPGT_STAGE2},
+	/* 1 GiB blocks, AArch32, 512 GiB blocks and 16 GiB groups */
+	{.input_bits = 32, .leaf_sizes = ALL_SIZES},
+	{.input_bits = 32,
+         .leaf_sizes = ALL_SIZES,
+         .regime = IOPGT_STAGE1_AARCH32,
+         .dirty = FIXTURE_NO_DIRTY},
+	{.input_bits = 40, .leaf_sizes = ALL_SIZES, .config_flags = IOPGT_CONFIG_LPA2},
+	/* 16 KiB: 2 MiB, 32 MiB, 1 GiB, 64 GiB */
+	{.granule_shift = 14, .input_bits = 27, .leaf_sizes = SIZE(14) | SIZE(25)},
+	{.granule_shift = 14, .input_bits = 31, .leaf_sizes = ALL_SIZES},
+	{.granule_shift = 14,
+         .input_bits = 37,
+         .leaf_sizes = ALL_SIZES,
+         .config_flags = IOPGT_CONFIG_LPA2},
+	/* 64 KiB: 2 MiB, 512 MiB, 16 GiB */
+	{.granule_shift = 16, .input_bits = 30, .leaf_sizes = SIZE(16) | SIZE(29)},
+	{.granule_shift = 16, .input_bits = 35, .leaf_sizes = ALL_SIZES},
+};
 
 int main(void)
 {
-	const struct fixture_test tests[] = {
-		ROWS(one_mapping_uses_the_fewest_descriptors),
-		ROWS(merged_pieces_use_the_fewest_descriptors),
-		ROWS(what_a_hole_leaves_uses_the_fewest_descriptors),
+	static const struct fixture_test each[] = {
+		TEST(0, one_mapping_uses_the_fewest_descriptors),
+		TEST(0, merged_pieces_use_the_fewest_descriptors),
+		TEST(0, what_a_hole_leaves_uses_the_fewest_descriptors),
 	};
+	struct fixture_test tests[COUNT(spaces) * COUNT(each)];
 
+	for (size_t i = 0; i < COUNT(tests); i++) {
+		tests[i] = each[i % COUNT(each)];
+		tests[i].options = spaces[i / COUNT(each)];
+	}
 	return FIXTURE_RUN(tests);
 }

@@ -33,11 +33,11 @@ static void map_refuses_what_is_not_aligned(struct fixture *f)
 {
 	uint64_t g = granule(f);
 	const struct refusal refusals[] = {
-		{IOPGT_BAD_ALIGNMENT, {g + 1, g, g, RW, 1}},
-		{IOPGT_BAD_ALIGNMENT, {g + g / 2, g, g, RW, 1}},
-		{IOPGT_BAD_ALIGNMENT, {g, g / 2, g, RW, 1}},
-		{IOPGT_BAD_ALIGNMENT, {g, g, g / 2, RW, 1}},
-		{IOPGT_BAD_ALIGNMENT, {g, g, g + 1, RW, 1}},
+		{IOPGT_BAD_ALIGNMENT, {g + 1, g, g, RW, 1, 0}},
+		{IOPGT_BAD_ALIGNMENT, {g + g / 2, g, g, RW, 1, 0}},
+		{IOPGT_BAD_ALIGNMENT, {g, g / 2, g, RW, 1, 0}},
+		{IOPGT_BAD_ALIGNMENT, {g, g, g / 2, RW, 1, 0}},
+		{IOPGT_BAD_ALIGNMENT, {g, g, g + 1, RW, 1, 0}},
 	};
 
 	expect_refusals(f, refusals, COUNT(refusals));
@@ -47,13 +47,13 @@ static void map_refuses_ranges_outside_of_the_input_space(struct fixture *f)
 {
 	uint64_t g = granule(f);
 	const struct refusal refusals[] = {
-		{IOPGT_BAD_RANGE, {g, g, 0, RW, 1}},
-		{IOPGT_BAD_RANGE, {SPACE, 0, g, RW, 1}},
-		{IOPGT_BAD_RANGE, {SPACE - g, 0, 2 * g, RW, 1}},
-		{IOPGT_BAD_RANGE, {0 - g, 0, g, RW, 1}},
-		{IOPGT_BAD_RANGE, {0 - g, 0, 2 * g, RW, 1}},
-		{IOPGT_BAD_RANGE, {2 * g, 0, 0 - g, RW, 1}},
-		{IOPGT_BAD_RANGE, {g, 0, SPACE, RW, 1}},
+		{IOPGT_BAD_RANGE, {g, g, 0, RW, 1, 0}},
+		{IOPGT_BAD_RANGE, {SPACE, 0, g, RW, 1, 0}},
+		{IOPGT_BAD_RANGE, {SPACE - g, 0, 2 * g, RW, 1, 0}},
+		{IOPGT_BAD_RANGE, {0 - g, 0, g, RW, 1, 0}},
+		{IOPGT_BAD_RANGE, {0 - g, 0, 2 * g, RW, 1, 0}},
+		{IOPGT_BAD_RANGE, {2 * g, 0, 0 - g, RW, 1, 0}},
+		{IOPGT_BAD_RANGE, {g, 0, SPACE, RW, 1, 0}},
 	};
 
 	expect_refusals(f, refusals, COUNT(refusals));
@@ -63,10 +63,10 @@ static void map_refuses_ranges_outside_of_the_output_space(struct fixture *f)
 {
 	uint64_t g = granule(f), out = UINT64_C(1) << f->config.output_bits;
 	const struct refusal refusals[] = {
-		{IOPGT_BAD_OUTPUT, {g, out, g, RW, 1}},
-		{IOPGT_BAD_OUTPUT, {g, out - g, 2 * g, RW, 1}},
-		{IOPGT_BAD_OUTPUT, {g, 0 - g, g, RW, 1}},
-		{IOPGT_BAD_OUTPUT, {g, 0 - g, 2 * g, RW, 1}},
+		{IOPGT_BAD_OUTPUT, {g, out, g, RW, 1, 0}},
+		{IOPGT_BAD_OUTPUT, {g, out - g, 2 * g, RW, 1, 0}},
+		{IOPGT_BAD_OUTPUT, {g, 0 - g, g, RW, 1, 0}},
+		{IOPGT_BAD_OUTPUT, {g, 0 - g, 2 * g, RW, 1, 0}},
 	};
 
 	expect_refusals(f, refusals, COUNT(refusals));
@@ -78,11 +78,11 @@ static void map_refuses_unknown_permissions_and_memory_types(struct fixture *f)
 {
 	uint64_t g = granule(f);
 	const struct refusal refusals[] = {
-		{IOPGT_BAD_PROT, {g, g, g, RW | (IOPGT_ALL_PROT + 1), 1}},
-		{IOPGT_BAD_PROT, {g, g, g, RW | 1u << 31, 1}},
-		{IOPGT_BAD_PROT, {g, g, g, RW | IOPGT_CLEAN | IOPGT_NO_TRACK, 1}},
-		{IOPGT_BAD_MEMORY_TYPE, {g, g, g, RW, IOPGT_MEMORY_TYPES}},
-		{IOPGT_BAD_MEMORY_TYPE, {g, g, g, RW, UINT32_MAX}},
+		{IOPGT_BAD_PROT, {g, g, g, RW | (IOPGT_ALL_PROT + 1), 1, 0}},
+		{IOPGT_BAD_PROT, {g, g, g, RW | 1u << 31, 1, 0}},
+		{IOPGT_BAD_PROT, {g, g, g, RW | IOPGT_CLEAN | IOPGT_NO_TRACK, 1, 0}},
+		{IOPGT_BAD_MEMORY_TYPE, {g, g, g, RW, IOPGT_MEMORY_TYPES, 0}},
+		{IOPGT_BAD_MEMORY_TYPE, {g, g, g, RW, UINT32_MAX, 0}},
 	};
 
 	expect_refusals(f, refusals, COUNT(refusals));

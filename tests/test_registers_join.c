@@ -38,7 +38,8 @@ static const struct row usual = {
 			.mair = UINT64_C(0x000c0800f404ff44),
 			.ttbr0 = UINT64_C(0x0044000040002000),
 			.ttbr1 = UINT64_C(0x0044000080000000),
-			/* T0SZ 25, IR0, OR0, SH0; T1SZ 22, TG1 3, IR1, OR1, SH1; V; IPS 4, AA64, R, A */
+			/* T0SZ 25, IR0, OR0, SH0; T1SZ 22, TG1 3, IR1, OR1, SH1 */
+			/* V; IPS 4, AA64, R, A */
 			.cd[0] = UINT64_C(0x00446204b5d63519),
 			.cd[1] = UINT64_C(0x0000000040002000),
 			.cd[2] = UINT64_C(0x0000000080000000),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* iopgt_registers, stage 2 with 4 KiB granule: whole words, each start level (Tables D8-19 to D8-24). */
+/* iopgt_registers, stage 2, 4 KiB: whole words, each start level (tables D8-19 to D8-24). */
 #include "test_registers.h"
 
 static const struct row k4_rows[] = {

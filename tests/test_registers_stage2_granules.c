@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* iopgt_registers, stage 2 with 16 and 64 KiB: whole words, each start level (Tables D8-29 to D8-41). */
+/* iopgt_registers, stage 2, 16, 64 KiB: whole words, each start level (tables D8-29 to D8-41). */
 #include "test_registers.h"
 
 static const struct row k16_rows[] = {
@@ -258,7 +258,13 @@ static const struct row k16_rows[] = {
 static const struct row k64_rows[] = {
 	{
 		.name = "64 KiB, 52 bits: level 1, 1024 entries",
-		.config = {.regime = IOPGT_STAGE2, .granule_shift = 16, .input_bits = 52, .output_bits = 52},
+		.config =
+			{
+				.regime = IOPGT_STAGE2,
+				.granule_shift = 16,
+				.input_bits = 52,
+				.output_bits = 52,
+			},
 		.phys = UINT64_C(0x6543210012000),
 		.want =
 			{
@@ -284,7 +290,13 @@ static const struct row k64_rows[] = {
 	},
 	{
 		.name = "64 KiB, 48 bits, 48 out: level 1, 64 entries",
-		.config = {.regime = IOPGT_STAGE2, .granule_shift = 16, .input_bits = 48, .output_bits = 48},
+		.config =
+			{
+				.regime = IOPGT_STAGE2,
+				.granule_shift = 16,
+				.input_bits = 48,
+				.output_bits = 48,
+			},
 		.phys = UINT64_C(0x10200),
 		.inputs = {.flags = IOPGT_REGISTERS_VMID16 | IOPGT_REGISTERS_CNP, .vmid = 0x1234},
 		.want =
@@ -311,7 +323,14 @@ static const struct row k64_rows[] = {
 	},
 	{
 		.name = "64 KiB, 47 bits, 52 out: level 1, 32 entries",
-		.config = {.regime = IOPGT_STAGE2, .granule_shift = 16, .input_bits = 47, .output_bits = 52, .dirty = IOPGT_DIRTY_HARDWARE},
+		.config =
+			{
+				.regime = IOPGT_STAGE2,
+				.granule_shift = 16,
+				.input_bits = 47,
+				.output_bits = 52,
+				.dirty = IOPGT_DIRTY_HARDWARE,
+			},
 		.phys = UINT64_C(0x8000000000100),
 		.want =
 			{
@@ -337,7 +356,13 @@ static const struct row k64_rows[] = {
 	},
 	{
 		.name = "64 KiB, 46 bits, 48 out: level 2, 16 tables",
-		.config = {.regime = IOPGT_STAGE2, .granule_shift = 16, .input_bits = 46, .output_bits = 48},
+		.config =
+			{
+				.regime = IOPGT_STAGE2,
+				.granule_shift = 16,
+				.input_bits = 46,
+				.output_bits = 48,
+			},
 		.phys = UINT64_C(0x123456700000),
 		.want =
 			{
@@ -362,7 +387,14 @@ static const struct row k64_rows[] = {
 	},
 	{
 		.name = "64 KiB, 42 bits, 42 out: level 2",
-		.config = {.regime = IOPGT_STAGE2, .flags = IOPGT_CONFIG_ACCESS_FLAG, .granule_shift = 16, .input_bits = 42, .output_bits = 42},
+		.config =
+			{
+				.regime = IOPGT_STAGE2,
+				.flags = IOPGT_CONFIG_ACCESS_FLAG,
+				.granule_shift = 16,
+				.input_bits = 42,
+				.output_bits = 42,
+			},
 		.phys = UINT64_C(0x20000000000),
 		.inputs = {.flags = IOPGT_REGISTERS_HARDWARE_ACCESS},
 		.want =
@@ -388,7 +420,13 @@ static const struct row k64_rows[] = {
 	},
 	{
 		.name = "64 KiB, 33 bits, 36 out: level 3, 16 tables",
-		.config = {.regime = IOPGT_STAGE2, .granule_shift = 16, .input_bits = 33, .output_bits = 36},
+		.config =
+			{
+				.regime = IOPGT_STAGE2,
+				.granule_shift = 16,
+				.input_bits = 33,
+				.output_bits = 36,
+			},
 		.phys = UINT64_C(0xabcd00000),
 		.want =
 			{
@@ -413,7 +451,14 @@ static const struct row k64_rows[] = {
 	},
 	{
 		.name = "64 KiB, 25 bits, 40 out: level 3, 512 entries",
-		.config = {.regime = IOPGT_STAGE2, .flags = IOPGT_CONFIG_FORCED_WRITE_BACK, .granule_shift = 16, .input_bits = 25, .output_bits = 40},
+		.config =
+			{
+				.regime = IOPGT_STAGE2,
+				.flags = IOPGT_CONFIG_FORCED_WRITE_BACK,
+				.granule_shift = 16,
+				.input_bits = 25,
+				.output_bits = 40,
+			},
 		.phys = UINT64_C(0x1000),
 		.want =
 			{
@@ -438,7 +483,14 @@ static const struct row k64_rows[] = {
 	},
 	{
 		.name = "64 KiB, small, 17 bits, 44 out: level 3, 2 entries",
-		.config = {.regime = IOPGT_STAGE2, .flags = IOPGT_CONFIG_SMALL_TABLES, .granule_shift = 16, .input_bits = 17, .output_bits = 44},
+		.config =
+			{
+				.regime = IOPGT_STAGE2,
+				.flags = IOPGT_CONFIG_SMALL_TABLES,
+				.granule_shift = 16,
+				.input_bits = 17,
+				.output_bits = 44,
+			},
 		.phys = UINT64_C(0x40),
 		.want =
 			{

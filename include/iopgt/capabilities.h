@@ -93,7 +93,7 @@ int iopgt_capabilities_both(const struct iopgt_capabilities *a, const struct iop
 enum iopgt_wish {
 	/* Dirty tracking: in hardware if it can, else it fails, unless: */
 	IOPGT_WISH_DIRTY = 1 << 0,
-	/* with DIRTY: in software where hardware cannot; the host calls iopgt_handle_write_fault. */
+	/* In software where hardware cannot; the host calls iopgt_handle_write_fault. */
 	IOPGT_WISH_SOFTWARE_DIRTY = 1 << 1,
 	/* No contiguous groups in leaf_sizes. */
 	IOPGT_WISH_NO_GROUPS = 1 << 2,

@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 enum iopgt_regime {
-	IOPGT_STAGE1_EL1, /* two privilege levels: EL1&0, EL2&0, SMMU streams with StreamWorld EL1 */
+	IOPGT_STAGE1_EL1, /* two privilege levels: EL1&0, EL2&0, SMMU streams of EL1 */
 	IOPGT_STAGE1_EL2, /* one privilege level */
 	IOPGT_STAGE2,
 	/*
@@ -27,7 +27,7 @@ enum iopgt_regime {
 enum iopgt_dirty_mode {
 	IOPGT_DIRTY_NONE,     /* writes leave no mark */
 	IOPGT_DIRTY_HARDWARE, /* walkers mark writable-clean leaves (HD = 1, HA = 1) */
-	IOPGT_DIRTY_SOFTWARE, /* the same encoding; a write to a clean leaf faults, the host marks it */
+	IOPGT_DIRTY_SOFTWARE, /* the same encoding: writes to clean leaves fault, the host marks */
 };
 
 enum iopgt_config_flag {

@@ -120,8 +120,9 @@ struct iopgt_registers {
  * input that does not fit its field; IOPGT_BAD_FLAGS: an unknown flag, or one that
  * this regime or configuration has no use for (ASID16, VMID16, HARDWARE_ACCESS at
  * AArch32; HARDWARE_ACCESS where access flags are not managed; E2H elsewhere than at
- * IOPGT_STAGE1_EL1; STALL with ats at stage 2, which is ILLEGAL); IOPGT_BAD_WALK: HARDWARE_ACCESS on a non-coherent walk
- * (R_WLTNL). After a failure *out is not changed.
+ * IOPGT_STAGE1_EL1; STALL with ats at stage 2, which is ILLEGAL); IOPGT_BAD_WALK:
+ * HARDWARE_ACCESS on a non-coherent walk (R_WLTNL). After a failure *out is not
+ * changed.
  */
 int iopgt_registers(const struct iopgt_table *table, const struct iopgt_register_inputs *inputs,
                     struct iopgt_registers *out);

@@ -114,9 +114,9 @@ struct iopgt_tree {
  *
  * Without OWNING nothing in the tree is ever changed: iopgt_translate,
  * iopgt_for_each_mapping, iopgt_dump, iopgt_check and the dirty verbs that only
- * read work, all others return IOPGT_READ_ONLY, iopgt_fini frees nothing. The
- * HAL needs phys_to_virt alone. (So does OWNING: IOPGT_HAL_LINEAR is not used,
- * since it cannot say that an address is none of a table.)
+ * read work, all others return IOPGT_READ_ONLY, iopgt_fini frees nothing, and of
+ * the HAL only phys_to_virt is needed. It is needed with OWNING, too, since
+ * IOPGT_HAL_LINEAR cannot say that no table is at an address.
  *
  * The tree is not trusted. A table that phys_to_virt does not know, or beyond
  * the output space, is IOPGT_BAD_TABLE from the verb that meets it, and so is,
@@ -199,8 +199,9 @@ int iopgt_unmap_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
  * became read-only or untracked is still reported, and is writable-dirty when it
  * becomes writable and tracked again; one that was not is writable-clean then.
  * (Not so in a domain that does not track: all that becomes writable is
- * writable-dirty, since its walkers may be unable to mark.) prot: as for iopgt_map, IOPGT_CLEAN has no meaning and is
- * refused. Blocks that cross an end are split first.
+ * writable-dirty, since its walkers may be unable to mark.) prot: as for
+ * iopgt_map, IOPGT_CLEAN has no meaning and is refused. Blocks that cross an end
+ * are split first.
  *
  * Context: until iopgt_op_finish walkers may use the old permissions.
  * Return: as iopgt_unmap; IOPGT_BAD_PROT.

@@ -126,7 +126,7 @@ static int split_block(struct scan_state *s, uint64_t d, bool clean, bool *taken
 		s->op->stats.left_unsplit++;
 		return IOPGT_OK;
 	}
-	/* Of a block that crosses the range's end, the pages in the range are cleaned one by one. */
+	/* Of a block that crosses the range's end, its pages in the range are cleaned. */
 	if (!err && !clean && (s->scan->flags & SCAN_CLEAN))
 		err = flush_batch(s);
 	return err;

@@ -175,7 +175,7 @@ static int map_leaves(struct map_state *s)
 	table_clean(s->table, entry, s->steps);
 	if (s->steps)
 		return IOPGT_OK;
-	/* The entry, or another one of the group that it was to begin; if none is left, try again. */
+	/* The entry, or another one of the group that it was to begin; or none any more. */
 	taken = free_entries(&s->table->format, entry, count);
 	return taken < count ? taken_by(s, live_load(&entry[taken])) : IOPGT_OK;
 }

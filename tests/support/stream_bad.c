@@ -40,7 +40,10 @@ static void ignore_line(void *context, const char *text)
 
 static int call_mapper(unsigned verb, const struct range *range)
 {
-	struct iopgt_mapping mapping = {range->iova, 0, range->size, IOPGT_READ, IOPGT_WRITE_BACK};
+	struct iopgt_mapping mapping = {.iova = range->iova,
+	                                .size = range->size,
+	                                .prot = IOPGT_READ,
+	                                .memory = IOPGT_WRITE_BACK};
 
 	switch (verb) {
 	case 0:
@@ -105,7 +108,7 @@ static int spoil_range(struct stream *stream, struct range *range, const char **
 	case 5:
 		*what = "size that wraps around";
 		range->size = 0 - range->iova;
-		if (!range->iova)
+		if (!range->iova || stream->space_first)
 			range->size = 0 - granule;
 		return IOPGT_BAD_RANGE;
 	case 6:
@@ -257,7 +260,7 @@ static bool spoil_bitmap(struct stream *stream, struct report *report, const cha
 	default:
 		*what = "base behind the range's start";
 		bitmap->base = report->first + unit;
-		return true;
+		return bitmap->base != 0;
 	}
 }
 
@@ -304,11 +307,13 @@ void stream_do_bad_bitmap(struct stream *stream)
 static int misuse_op(struct stream *stream, struct iopgt_table *other, uint64_t iova)
 {
 	uint64_t granule = stream_granule(stream);
-	struct iopgt_mapping mapping = {0, 0, granule, IOPGT_READ, IOPGT_WRITE_BACK};
+	uint64_t first = stream->space_first;
+	struct iopgt_mapping mapping = {
+		.iova = first, .size = granule, .prot = IOPGT_READ, .memory = IOPGT_WRITE_BACK};
 	struct iopgt_op op = {.flags = 0};
 	int error;
 
-	if (iopgt_map(other, &mapping, &op) || iopgt_unmap(other, 0, granule, &op))
+	if (iopgt_map(other, &mapping, &op) || iopgt_unmap(other, first, granule, &op))
 		stream_fail(stream, "a second table cannot be used");
 	error = iopgt_unmap(stream->table, iova, granule, &op);
 	if (iopgt_op_finish(&op))

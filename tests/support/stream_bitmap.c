@@ -227,7 +227,7 @@ static void check_harvest(struct stream *stream, struct report *report)
 /* Only one op has such bitmaps. */
 static void forget_harvest(struct stream *stream)
 {
-	struct reference_steps steps = reference_range(&stream->reference, 0, stream->space_last);
+	struct reference_steps steps = reference_range(&stream->reference, 0, UINT64_MAX);
 
 	while (reference_step(&steps)) {
 		if (reference_has(steps.granule, REFERENCE_HARVEST))

@@ -19,9 +19,6 @@ struct call stream_call(struct stream *stream, const struct verb *verb)
 	unsigned op = stream_chance(stream, 4) ? 1 : 0;
 	struct call call = {.verb = verb, .op = &stream->ops[op], .op_bit = 1u << op};
 
-#ifdef H4_SKIP_HARVEST
-	stream_finish(stream, op);
-#endif
 	call.op->flags = 0;
 	call.op->budget = 0;
 	if (stream_chance(stream, 8))
@@ -128,7 +125,7 @@ static void judge(struct stream *stream, const struct call *call, int error)
 		judge_budget(stream, call);
 	if (error != IOPGT_AGAIN)
 		return;
-	if (call->op->next <= call->iova || call->op->next > call->last ||
+	if (call->op->next - 1 < call->iova || call->op->next > call->last || !call->op->next ||
 	    call->op->next & (stream_granule(stream) - 1))
 		stream_fail(stream, "%s: AGAIN with next 0x%" PRIx64, call->verb->name,
 		            call->op->next);
@@ -276,7 +273,8 @@ static void sequence(struct stream *stream, struct call *call)
 		int error = invoke(stream, call);
 
 		if (error == IOPGT_AGAIN || error > 0) {
-			bool end = call->op->next > call->last;
+			/* Behind the last address of all is 0. */
+			bool end = call->op->next - 1 >= call->last;
 
 			succeed(stream, call, end ? call->last : call->op->next - 1);
 			call->iova = call->op->next;

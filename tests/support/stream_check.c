@@ -127,10 +127,10 @@ static void check_translate(struct stream *stream, const struct spot *spot, uint
 static void check_part(struct stream *stream, const struct walker *viewer, uint64_t first,
                        uint64_t last)
 {
-	while (first <= last) {
-		struct spot spot;
-		uint64_t end;
+	struct spot spot;
+	uint64_t end;
 
+	do {
 		stream_spot(stream, viewer, first, &spot);
 		end = spot.last < last ? spot.last : last;
 		check_spot(stream, &spot, first, end);
@@ -138,8 +138,7 @@ static void check_part(struct stream *stream, const struct walker *viewer, uint6
 		if (viewer == stream->probe &&
 		    ((first >> stream->config.granule_shift ^ stream->line_count) & 3) == 0)
 			check_translate(stream, &spot, first + ((end - first) & 0xabcdef123));
-		first = end + 1;
-	}
+	} while (stream_advance(&first, end, last));
 }
 
 void stream_check_range(struct stream *stream, const struct walker *viewer, uint64_t first,
@@ -194,10 +193,11 @@ void stream_check_all(struct stream *stream)
 		stream_fail(stream, "check: %s at 0x%" PRIx64 " level %d: 0x%" PRIx64,
 		            iopgt_rule_text(finding.rule), finding.iova, finding.level,
 		            finding.descriptor);
-	stream_check_range(stream, stream->probe, 0, stream->space_last);
+	stream_check_range(stream, stream->probe, stream->space_first, stream->space_last);
 	for (unsigned i = 0; i < stream->walker_count; i++)
 		if (stream->walkers[i].flags & WALKER_NON_COHERENT)
-			stream_check_range(stream, stream->walkers[i].model, 0, stream->space_last);
+			stream_check_range(stream, stream->walkers[i].model, stream->space_first,
+			                   stream->space_last);
 	check_counts(stream);
 }
 
@@ -222,13 +222,13 @@ static unsigned hole_parent_shift(const struct stream *stream, const struct spot
 void stream_check_no_tables(struct stream *stream, uint64_t first, uint64_t last)
 {
 	struct walker_config config = *walker_config(stream->probe);
+	uint64_t iova = first;
 	unsigned tables;
+	struct spot spot;
 	int start;
 
 	walker_start_level(&config, &start, &tables);
-	for (uint64_t iova = first; iova <= last;) {
-		struct spot spot;
-
+	do {
 		stream_spot(stream, stream->probe, iova, &spot);
 		if (spot.leaf.fault != WALKER_OK && spot.leaf.level > start) {
 			uint64_t size = UINT64_C(1) << hole_parent_shift(stream, &spot);
@@ -240,6 +240,5 @@ void stream_check_no_tables(struct stream *stream, uint64_t first, uint64_t last
 				            "an empty table of level %d is left at 0x%" PRIx64,
 				            spot.leaf.level, table);
 		}
-		iova = spot.last + 1;
-	}
+	} while (stream_advance(&iova, spot.last, last));
 }

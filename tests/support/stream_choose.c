@@ -155,7 +155,8 @@ static uint64_t all_leaf_sizes(struct stream *stream, bool groups)
 	if (!walker_start_level(&config, &start, &tables))
 		stream_fail(stream, "the walker cannot have this configuration");
 	for (size_t i = 0; i < LEAF_SIZES; i++)
-		if (is_there(stream, &leaf_sizes[i], start) && (groups || !is_group(&leaf_sizes[i])))
+		if (is_there(stream, &leaf_sizes[i], start) &&
+		    (groups || !is_group(&leaf_sizes[i])))
 			sizes |= UINT64_C(1) << leaf_sizes[i].shift;
 	return sizes;
 }

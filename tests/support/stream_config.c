@@ -47,9 +47,9 @@ static void set_up_host(struct stream *stream)
 		.arena_bytes = arena,
 		.phys_base = output / 4,
 		.granule_shift = stream->config.granule_shift,
-		.large_blocks = stream->config.flags & IOPGT_CONFIG_LPA2 ||
-	                        (stream->config.granule_shift == 16 &&
-	                         stream->config.output_bits == 52),
+		.large_blocks =
+			stream->config.flags & IOPGT_CONFIG_LPA2 ||
+			(stream->config.granule_shift == 16 && stream->config.output_bits == 52),
 		.non_coherent = stream->config.flags & IOPGT_CONFIG_NON_COHERENT,
 	};
 

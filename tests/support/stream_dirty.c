@@ -42,17 +42,17 @@ static void note_kept(struct stream *stream, const struct spot *spot)
 /* Notes the leaves that are dirty now, and what may be reported because of them. */
 void stream_note_dirty(struct stream *stream, struct call *call)
 {
-	stream->dirty_count = 0;
-	for (uint64_t iova = call->iova; iova <= call->last;) {
-		struct spot spot;
+	uint64_t iova = call->iova;
+	struct spot spot;
 
+	stream->dirty_count = 0;
+	do {
 		stream_spot(stream, stream->probe, iova, &spot);
 		if (spot.leaf.fault == WALKER_OK && spot.leaf.dirty == WALKER_WRITABLE_DIRTY)
 			push(stream, &spot, true);
 		else if (spot.leaf.fault == WALKER_OK && spot.leaf.dirty != WALKER_WRITABLE_CLEAN)
 			note_kept(stream, &spot);
-		iova = spot.last + 1;
-	}
+	} while (stream_advance(&iova, spot.last, call->last));
 	if (!call->pieces && !call->all_failures)
 		reference_forget(&stream->reference, call->start, call->last,
 		                 REFERENCE_MUST | REFERENCE_MAY | REFERENCE_REPORTED);

@@ -166,7 +166,7 @@ void stream_do_read_and_clear(struct stream *stream)
 struct visit {
 	struct stream *stream;
 	struct call *call;
-	uint64_t next;       /* the next run begins here or later */
+	uint64_t next;       /* the next run begins here or later; 0: there is no room for one */
 	unsigned stop_in;    /* asks to stop at this run; 0: never */
 	unsigned after_stop; /* runs given after that */
 };
@@ -191,8 +191,8 @@ static int visit_run(void *context, uint64_t iova, uint64_t size)
 	struct visit *visit = context;
 	uint64_t mask = stream_granule(visit->stream) - 1;
 
-	if (iova < visit->next || !size || (iova | size) & mask ||
-	    size - 1 > visit->call->last - iova)
+	if (iova < visit->next || (!visit->next && visit->call->iova) || !size ||
+	    (iova | size) & mask || size - 1 > visit->call->last - iova)
 		stream_fail(visit->stream,
 		            "a dirty run 0x%" PRIx64 " +0x%" PRIx64 " after 0x%" PRIx64, iova, size,
 		            visit->next);
@@ -220,7 +220,7 @@ static int invoke_each(struct stream *stream, struct call *call)
 	                             call->op);
 	if (visit.after_stop && error >= 0)
 		call->expected = STOP;
-	if (error == STOP && (call->op->next <= call->iova || call->op->next > call->last + 1))
+	if (error == STOP && (call->op->next - 1 < call->iova || call->op->next - 1 > call->last))
 		stream_fail(stream, "a visit that was stopped goes on at 0x%" PRIx64,
 		            call->op->next);
 	return error;

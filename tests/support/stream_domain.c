@@ -104,18 +104,18 @@ static void check_pages(struct stream *stream, const struct spot *spot, const st
 
 static void done_switch(struct stream *stream, struct call *call, uint64_t last)
 {
+	uint64_t iova = call->iova;
+	struct spot spot;
+
 	if (!call->on)
 		stream_spread(stream, call->start, call->last);
-	for (uint64_t iova = call->iova; iova <= last;) {
-		struct spot spot;
-
+	do {
 		stream_spot(stream, stream->probe, iova, &spot);
 		if (spot.leaf.fault == WALKER_OK) {
 			switch_spot(stream, &spot, call, last);
 			check_pages(stream, &spot, call);
 		}
-		iova = spot.last + 1;
-	}
+	} while (stream_advance(&iova, spot.last, last));
 }
 
 /* What it came to is found in memory; what may have been forgotten is to be copied. */
@@ -194,6 +194,7 @@ void stream_do_tracking(struct stream *stream)
 
 	if (!stream->domain)
 		return;
+	call.iova = call.start = stream->space_first;
 	call.last = stream->space_last;
 	choose_switch(stream, &call);
 	if (stream->reference.dirty_managed && all_mark(stream) && stream_chance(stream, 8))

@@ -39,14 +39,13 @@ bool stream_may_break(const struct stream *stream, const struct iopgt_op *op)
 
 bool stream_blocks_in(struct stream *stream, uint64_t first, uint64_t last)
 {
-	for (uint64_t iova = first; iova <= last;) {
-		struct spot spot;
+	struct spot spot;
 
-		stream_spot(stream, stream->probe, iova, &spot);
+	do {
+		stream_spot(stream, stream->probe, first, &spot);
 		if (spot.leaf.fault == WALKER_OK && spot.leaf.size > stream_granule(stream))
 			return true;
-		iova = spot.last + 1;
-	}
+	} while (stream_advance(&first, spot.last, last));
 	return false;
 }
 
@@ -79,10 +78,15 @@ static bool mergeable_in(struct stream *stream, const struct reference_window *w
 		first = window->first;
 	if (last > window->last)
 		last = window->last;
+	if (last - first < size - 1)
+		return false;
 	first = (first + size - 1) & ~(size - 1);
-	for (; first < last && last - first >= size - 1; first += size)
+	while (first < last && last - first >= size - 1) {
 		if (fits(stream, first, size))
 			return true;
+		if (!stream_advance(&first, first + size - 1, last))
+			break;
+	}
 	return false;
 }
 
@@ -136,12 +140,11 @@ static void spread_leaf(struct stream *stream, const struct spot *spot)
 /* A block is dirty if any of the pages that it was made of was. */
 void stream_spread(struct stream *stream, uint64_t first, uint64_t last)
 {
-	for (uint64_t iova = first; iova <= last;) {
-		struct spot spot;
+	struct spot spot;
 
-		stream_spot(stream, stream->probe, iova, &spot);
+	do {
+		stream_spot(stream, stream->probe, first, &spot);
 		if (spot.leaf.fault == WALKER_OK && spot.leaf.size > stream_granule(stream))
 			spread_leaf(stream, &spot);
-		iova = spot.last + 1;
-	}
+	} while (stream_advance(&first, spot.last, last));
 }

@@ -10,10 +10,12 @@
 void stream_do_translate(struct stream *stream)
 {
 	struct iopgt_translation translation;
-	uint64_t beyond = stream->space_last + 1;
 	uint64_t iova = stream_choose_address(stream);
 
-	if (iopgt_translate(stream->table, beyond, &translation) != IOPGT_BAD_RANGE)
+	if (iopgt_translate(stream->table, stream->space_last + 1, &translation) !=
+	            IOPGT_BAD_RANGE ||
+	    iopgt_translate(stream->table, stream->space_first - 1, &translation) !=
+	            IOPGT_BAD_RANGE)
 		stream_fail(stream, "translate beyond the input space is not BAD_RANGE");
 	if (iopgt_translate(stream->table, iova, NULL) != IOPGT_BAD_ARGUMENT)
 		stream_fail(stream, "translate to null is not BAD_ARGUMENT");
@@ -29,7 +31,7 @@ struct visit {
 	struct stream *stream;
 	struct call *call;
 	struct iopgt_mapping previous; /* size 0: none */
-	uint64_t next;                 /* everything before it has been compared */
+	uint64_t next;                 /* everything before it has been compared; 0: all */
 	unsigned stop_in;              /* stops at this run; 0: never */
 	bool stopped;
 };
@@ -41,10 +43,12 @@ static bool joins(const struct iopgt_mapping *before, const struct iopgt_mapping
 	       before->memory == after->memory;
 }
 
-/* Up to `iova` nothing is mapped. */
+/* Before `iova`, which is 0 behind the last address of all, nothing is mapped. */
 static void skip_to(struct visit *visit, uint64_t iova)
 {
-	if (iova > visit->next &&
+	bool done = !visit->next && visit->call->iova;
+
+	if (!done && iova - 1 >= visit->next && iova != visit->next &&
 	    reference_count_mapped(&visit->stream->reference, visit->next, iova - 1))
 		stream_fail(visit->stream, "for_each_mapping left out 0x%" PRIx64 " to 0x%" PRIx64,
 		            visit->next, iova);
@@ -74,7 +78,8 @@ static int visit_run(void *context, const struct iopgt_mapping *run)
 	struct visit *visit = context;
 	struct stream *stream = visit->stream;
 
-	if (run->iova < visit->next || !run->size || run->size - 1 > visit->call->last - run->iova)
+	if (run->iova < visit->next || (!visit->next && visit->call->iova) || !run->size ||
+	    run->size - 1 > visit->call->last - run->iova)
 		stream_fail(stream, "for_each_mapping: run 0x%" PRIx64 " +0x%" PRIx64, run->iova,
 		            run->size);
 	if (joins(&visit->previous, run))

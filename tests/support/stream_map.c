@@ -109,7 +109,7 @@ static uint64_t largest_at(const struct stream *stream, uint64_t iova, uint64_t 
 {
 	bool pages = stream->reference.tracking && stream->policy == IOPGT_SPLIT_EAGER;
 
-	for (unsigned shift = 47; shift > stream->config.granule_shift; shift--) {
+	for (unsigned shift = 51; shift > stream->config.granule_shift; shift--) {
 		uint64_t leaf = UINT64_C(1) << shift;
 
 		if (stream->leaf_sizes >> shift & 1 && !pages && leaf <= size &&
@@ -123,11 +123,13 @@ static void finished_map(struct stream *stream, struct call *call)
 {
 	struct call mapped = *call;
 	uint64_t iova = mapped.iova = call->start;
+	struct spot spot;
 
 	stream_remember(stream, &mapped);
-	while (iova <= call->last && !call->pieces) {
+	if (call->pieces)
+		return;
+	do {
 		uint64_t phys = call->mapping.phys + (iova - call->mapping.iova), largest;
-		struct spot spot;
 
 		stream_spot(stream, stream->probe, iova, &spot);
 		largest = largest_at(stream, iova, phys, call->last - iova + 1);
@@ -136,8 +138,7 @@ static void finished_map(struct stream *stream, struct call *call)
 			            "map used a leaf of 0x%" PRIx64 " at 0x%" PRIx64
 			            ", not 0x%" PRIx64,
 			            spot.leaf.size, iova, largest);
-		iova = spot.last + 1;
-	}
+	} while (stream_advance(&iova, spot.last, call->last));
 }
 
 static const struct verb map_verb = {

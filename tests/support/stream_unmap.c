@@ -149,6 +149,7 @@ void stream_unmap_everything(struct stream *stream)
 {
 	struct call call = stream_call(stream, &unmap_verb);
 
+	call.iova = call.start = stream->space_first;
 	call.last = stream->space_last;
 	stream_perform(stream, &call);
 	stream_finish_all(stream);

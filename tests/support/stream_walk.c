@@ -286,7 +286,8 @@ void stream_hook(struct stream *stream)
 	call->hooked++;
 	stream->result->in_callbacks++;
 	stream->hooking = true;
-	first = call->iova > around ? call->iova - around : 0;
+	first = call->iova - stream->space_first > around ? call->iova - around
+	                                                  : stream->space_first;
 	last = call->last < stream->space_last - around ? call->last + around : stream->space_last;
 	/* An iopgt_op_finish has no range. */
 	if (!call->last || stream_chance(stream, 4))

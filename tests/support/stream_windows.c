@@ -12,13 +12,16 @@ uint64_t stream_largest_leaf(const struct stream *stream)
 	return largest;
 }
 
-/* The smallest leaf above the granule, or the granule. */
-static uint64_t smallest_block(const struct stream *stream)
+/* Some leaf above the granule, or the granule if there is none. */
+static uint64_t some_block(struct stream *stream)
 {
+	uint64_t sizes[64];
+	unsigned count = 0;
+
 	for (unsigned shift = stream->config.granule_shift + 1; shift < 52; shift++)
 		if (stream->leaf_sizes >> shift & 1)
-			return UINT64_C(1) << shift;
-	return stream_granule(stream);
+			sizes[count++] = UINT64_C(1) << shift;
+	return count ? sizes[stream_below(stream, count)] : stream_granule(stream);
 }
 
 /* The largest leaf of a large window, which is seldom: it has many granules. */
@@ -121,8 +124,7 @@ static uint64_t below_granules(struct stream *stream, uint64_t bytes)
 /* Some granules before or behind a border between blocks. */
 static uint64_t near_border(struct stream *stream, const struct reference_window *window)
 {
-	uint64_t block =
-		stream_chance(stream, 2) ? smallest_block(stream) : stream_largest_leaf(stream);
+	uint64_t block = some_block(stream);
 	uint64_t span = window->last - window->first + 1;
 	uint64_t border = stream_below(stream, span / block + 1) * block;
 	uint64_t offset = below_granules(stream, 4 * stream_granule(stream));
@@ -134,7 +136,7 @@ static uint64_t near_border(struct stream *stream, const struct reference_window
 
 static uint64_t choose_size(struct stream *stream)
 {
-	uint64_t granule = stream_granule(stream), block = smallest_block(stream);
+	uint64_t granule = stream_granule(stream), block = some_block(stream);
 
 	switch (stream_below(stream, 8)) {
 	case 0:
@@ -220,9 +222,9 @@ void stream_choose_window_range(struct stream *stream, struct call *call)
 		clip(call, window, below_granules(stream, span), size);
 		break;
 	case 4: /* whole blocks */
-		size = smallest_block(stream) * (1 + stream_below(stream, 3));
-		clip(call, window, below_granules(stream, span) & ~(smallest_block(stream) - 1),
-		     size);
+		size = some_block(stream);
+		clip(call, window, below_granules(stream, span) & ~(size - 1),
+		     size * (1 + stream_below(stream, 3)));
 		break;
 	default:
 		if (stream->recent_count) {
@@ -239,7 +241,7 @@ void stream_choose_window_range(struct stream *stream, struct call *call)
 void stream_choose_map_range(struct stream *stream, struct call *call)
 {
 	const struct reference_window *window = some_window(stream);
-	uint64_t span = window->last - window->first + 1, block = smallest_block(stream);
+	uint64_t span = window->last - window->first + 1, block = some_block(stream);
 	uint64_t offset = below_granules(stream, span) & ~(block - 1);
 
 	switch (stream_below(stream, 4)) {

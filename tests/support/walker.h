@@ -293,8 +293,8 @@ bool walker_group_is_good(const struct walker *walker, uint64_t iova);
 
 /*
  * The leaves that map `iova` to `last` (inclusive), in order, each with its own
- * first address, which may lie before `iova`; holes are left out. Stops and returns false at the first fault but WALKER_TRANSLATION, or if
- * `each` returns false.
+ * first address, which may lie before `iova`; holes are left out. Stops and
+ * returns false at the first fault but WALKER_TRANSLATION, or if `each` does.
  */
 bool walker_for_each_leaf(const struct walker *walker, uint64_t iova, uint64_t last,
                           bool (*each)(void *context, uint64_t iova,
