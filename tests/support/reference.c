@@ -59,8 +59,7 @@ bool reference_enter_window(struct reference_steps *steps)
 	return false;
 }
 
-/* EL2, and what is privileged; stage 2 makes no difference between the two. */
-static uint8_t one_privilege(uint32_t prot)
+static uint8_t privileged(uint32_t prot)
 {
 	uint8_t permissions = 0;
 
@@ -68,7 +67,7 @@ static uint8_t one_privilege(uint32_t prot)
 		permissions |= WALKER_MAY_READ;
 	if (prot & IOPGT_WRITE)
 		permissions |= WALKER_MAY_WRITE;
-	if (prot & IOPGT_EXECUTE)
+	if (prot & (IOPGT_EXECUTE | IOPGT_EXECUTE_PRIVILEGED))
 		permissions |= WALKER_MAY_EXECUTE;
 	return permissions;
 }
@@ -81,24 +80,27 @@ static uint8_t unprivileged(uint32_t prot)
 		permissions |= WALKER_MAY_READ_UNPRIVILEGED;
 	if (prot & IOPGT_WRITE)
 		permissions |= WALKER_MAY_WRITE_UNPRIVILEGED;
-	if (prot & IOPGT_EXECUTE)
+	if (prot & (IOPGT_EXECUTE | IOPGT_EXECUTE_UNPRIVILEGED))
 		permissions |= WALKER_MAY_EXECUTE_UNPRIVILEGED;
 	return permissions;
 }
 
+/* At stage 2 both levels are those of the guest. */
 uint8_t reference_may(const struct reference *reference, uint32_t prot)
 {
 	if (reference->regime == IOPGT_STAGE1_EL2 || prot & IOPGT_PRIVILEGED)
-		return one_privilege(prot);
-	return one_privilege(prot) | unprivileged(prot);
+		return privileged(prot);
+	return privileged(prot) | unprivileged(prot);
 }
 
 uint8_t reference_sure(const struct reference *reference, uint32_t prot)
 {
 	uint8_t permissions = reference_may(reference, prot);
+	bool levels =
+		reference->regime == IOPGT_STAGE1_EL1 || reference->regime == IOPGT_STAGE1_AARCH32;
 
-	/* Nobody says that code for the unprivileged can be run by the others. */
-	if (reference->regime == IOPGT_STAGE1_EL1 && !(prot & IOPGT_PRIVILEGED))
+	/* Table D8-65: what the unprivileged may write the privileged need not execute. */
+	if (levels && prot & IOPGT_WRITE && !(prot & IOPGT_PRIVILEGED))
 		permissions &= ~WALKER_MAY_EXECUTE;
 	return permissions;
 }
@@ -108,6 +110,8 @@ uint32_t reference_prot(const struct reference *reference, uint32_t prot)
 	prot &= ~(uint32_t)IOPGT_CLEAN;
 	if (!reference->dirty_managed || !(prot & IOPGT_WRITE))
 		prot &= ~(uint32_t)IOPGT_NO_TRACK;
+	if (prot & IOPGT_PRIVILEGED && prot & IOPGT_EXECUTE_PRIVILEGED)
+		prot = (prot & ~(uint32_t)IOPGT_EXECUTE_PRIVILEGED) | IOPGT_EXECUTE;
 	return prot;
 }
 
@@ -131,6 +135,7 @@ void reference_map(struct reference *reference, const struct iopgt_mapping *mapp
 			.phys = mapping->phys + (steps.iova - mapping->iova),
 			.prot = reference_prot(reference, mapping->prot),
 			.memory = mapping->memory,
+			.attributes = mapping->attributes,
 			.flags = REFERENCE_MAPPED | (state == REFERENCE_DIRTY ? REFERENCE_OWED : 0),
 			.states = state,
 			.may = reference_may(reference, mapping->prot),

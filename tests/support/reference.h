@@ -43,9 +43,10 @@ enum reference_flag {
 
 struct reference_granule {
 	uint64_t phys;           /* while mapped, and then until the unmap is finished */
-	uint8_t prot;            /* of enum iopgt_prot, without IOPGT_CLEAN */
-	uint8_t memory : 2;      /* enum iopgt_memory */
+	uint8_t prot;            /* of enum iopgt_prot, as reference_prot gives it */
+	uint8_t memory : 3;      /* enum iopgt_memory */
 	uint8_t kept_unsure : 1; /* KEPT, but a call that failed may have cleaned it */
+	uint8_t attributes;      /* of enum iopgt_attribute, as given */
 	uint8_t flags;           /* of enum reference_flag */
 	uint8_t states;          /* of enum reference_states */
 	uint8_t may;             /* enum walker_permission: what some walker may still do */
@@ -102,7 +103,10 @@ static inline bool reference_step(struct reference_steps *steps)
 uint8_t reference_may(const struct reference *reference, uint32_t prot);
 uint8_t reference_sure(const struct reference *reference, uint32_t prot);
 
-/* Permissions as the library gives them back: no CLEAN; NO_TRACK where it has a meaning. */
+/*
+ * Permissions as they are compared: no CLEAN; NO_TRACK where it has a meaning; who
+ * alone has access alone executes.
+ */
 uint32_t reference_prot(const struct reference *reference, uint32_t prot);
 
 /* The verbs, on what they were found to have done. `op` is a bit. */

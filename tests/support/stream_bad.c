@@ -152,7 +152,7 @@ static int spoil_mapping(struct stream *stream, struct iopgt_mapping *mapping, c
 {
 	uint64_t output = UINT64_C(1) << stream->config.output_bits;
 
-	switch (stream_below(stream, 6)) {
+	switch (stream_below(stream, 5)) {
 	case 0:
 		*what = "odd phys";
 		mapping->phys += stream_granule(stream) / 2;
@@ -166,13 +166,8 @@ static int spoil_mapping(struct stream *stream, struct iopgt_mapping *mapping, c
 		mapping->phys = 0 - stream_granule(stream);
 		return IOPGT_BAD_OUTPUT;
 	case 3:
-		*what = "no such memory type";
-		mapping->memory = IOPGT_MEMORY_TYPES + stream_below(stream, 3);
-		return IOPGT_BAD_MEMORY_TYPE;
-	case 4:
-		*what = "unknown permission";
-		mapping->prot |= IOPGT_ALL_PROT + 1;
-		return IOPGT_BAD_PROT;
+		*what = "what the regime has not";
+		return stream_choose_bad_kind(stream, mapping);
 	default:
 		*what = "NO_TRACK and CLEAN";
 		mapping->prot |= IOPGT_NO_TRACK | IOPGT_CLEAN;
@@ -181,14 +176,13 @@ static int spoil_mapping(struct stream *stream, struct iopgt_mapping *mapping, c
 }
 
 /* Permissions that not every regime has. */
-static uint32_t foreign_prot(const struct stream *stream)
+static uint32_t foreign_prot(struct stream *stream)
 {
-	switch (stream->config.regime) {
-	case IOPGT_STAGE1_EL1:
-		return IOPGT_WRITE;
-	default:
-		return IOPGT_READ | IOPGT_PRIVILEGED;
-	}
+	uint32_t prot = stream_below(stream, IOPGT_ALL_PROT + 1) | IOPGT_READ;
+
+	if (!stream_prot_is_legal(stream, prot))
+		return prot;
+	return stream_has_levels(stream) ? IOPGT_WRITE : IOPGT_READ | IOPGT_PRIVILEGED;
 }
 
 static int bad_protect(struct stream *stream, const struct call *call, const char **what)
@@ -220,6 +214,8 @@ void stream_do_bad_mapping(struct stream *stream)
 		mapping.iova = call.iova;
 		mapping.size = call.last - call.iova + 1;
 		expected = spoil_mapping(stream, &mapping, &what);
+		if (expected == IOPGT_OK)
+			return;
 		error = iopgt_map(stream->table, &mapping, &stream->ops[0]);
 	}
 	expect_code(stream, what, error, expected);

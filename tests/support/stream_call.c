@@ -145,10 +145,10 @@ static void trace(struct stream *stream, const struct call *call, int error)
 		         call->failures);
 	stream_note(stream,
 	            "%s(0x%" PRIx64 " +0x%" PRIx64 " op %u flags 0x%x budget %" PRIu64
-	            " phys 0x%" PRIx64 " prot 0x%x mem %u on %d) = %d%s%s",
+	            " phys 0x%" PRIx64 " prot 0x%x mem %u attr 0x%x on %d) = %d%s%s",
 	            call->verb->name, call->iova, call->last - call->iova + 1, op_number(call),
 	            call->op->flags, call->op->budget, call->mapping.phys, call->mapping.prot,
-	            call->mapping.memory, call->on, error, next,
+	            call->mapping.memory, call->mapping.attributes, call->on, error, next,
 	            call->wrote_count ? " hooked" : "");
 }
 

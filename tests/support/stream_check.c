@@ -7,6 +7,25 @@
 
 #include "stream_private.h"
 
+/* From the leaf that was found to the group that it belongs to. */
+static void widen_to_group(struct stream *stream, const struct walker *viewer, uint64_t iova,
+                           struct walker_leaf *leaf)
+{
+	struct walker_group group;
+
+	if (!walker_group_at(viewer, iova, &group))
+		stream_fail(stream, "a walk to 0x%" PRIx64 " finds a group, and then not", iova);
+	if (group.wrong || group.valid < group.entries || group.contiguous < group.entries)
+		stream_fail(stream, "group at 0x%" PRIx64 ": %u of %u valid, %u with the bit: %s",
+		            iova, group.valid, group.entries, group.contiguous,
+		            group.wrong ? group.wrong : "incomplete");
+	leaf->leaf_phys -= (iova & ~(leaf->size - 1)) - group.iova;
+	leaf->size = group.size;
+	leaf->access_flag = group.accessed;
+	if (group.dirty)
+		leaf->dirty = WALKER_WRITABLE_DIRTY;
+}
+
 void stream_spot(struct stream *stream, const struct walker *viewer, uint64_t iova,
                  struct spot *spot)
 {
@@ -14,6 +33,8 @@ void stream_spot(struct stream *stream, const struct walker *viewer, uint64_t io
 
 	switch (walker_translate(viewer, iova, &spot->leaf)) {
 	case WALKER_OK:
+		if (spot->leaf.contiguous)
+			widen_to_group(stream, viewer, iova, &spot->leaf);
 		size = spot->leaf.size;
 		break;
 	case WALKER_TRANSLATION:
@@ -40,7 +61,6 @@ static void check_hole(struct stream *stream, const struct reference_granule *gr
 static void check_mapping(struct stream *stream, const struct reference_granule *granule,
                           uint64_t iova, const struct spot *spot)
 {
-	static const uint8_t memory[] = {WALKER_NON_CACHEABLE, WALKER_WRITE_BACK, WALKER_DEVICE};
 	const struct walker_leaf *leaf = &spot->leaf;
 	const struct reference *reference = &stream->reference;
 	uint8_t may = reference_may(reference, granule->prot);
@@ -56,9 +76,10 @@ static void check_mapping(struct stream *stream, const struct reference_granule 
 		            leaf->permissions, sure);
 	if (leaf->no_translation)
 		stream_fail(stream, "nT is left in the block at 0x%" PRIx64, spot->first);
-	if (leaf->memory != memory[granule->memory])
-		stream_fail(stream, "0x%" PRIx64 " has memory type %d, not %d", iova, leaf->memory,
-		            memory[granule->memory]);
+	if (!stream_leaf_is_kind(stream, leaf, granule->memory, granule->attributes))
+		stream_fail(stream,
+		            "0x%" PRIx64 " is not of memory type %u, attributes 0x%x: 0x%" PRIx64,
+		            iova, granule->memory, granule->attributes, leaf->descriptor);
 }
 
 /* Fixes the state where the reference left it open. */
@@ -95,7 +116,7 @@ static void check_translated(struct stream *stream, const struct spot *spot, uin
 	const struct reference_granule *granule = reference_at(&stream->reference, iova);
 	static const uint8_t states[] = {IOPGT_LEAF_READ_ONLY, IOPGT_LEAF_CLEAN, IOPGT_LEAF_DIRTY,
 	                                 IOPGT_LEAF_UNTRACKED};
-	uint32_t ignored = stream->reference.dirty_managed ? 0 : IOPGT_NO_TRACK;
+	uint32_t attributes = stream_given_back(stream, granule->memory, granule->attributes);
 
 	if (got->phys != spot->leaf.leaf_phys + (iova - spot->first) ||
 	    got->leaf_iova != spot->first || got->leaf_size != spot->leaf.size ||
@@ -104,9 +125,13 @@ static void check_translated(struct stream *stream, const struct spot *spot, uin
 		            "translate 0x%" PRIx64 ": phys 0x%" PRIx64 " leaf 0x%" PRIx64
 		            " size 0x%" PRIx64 " level %d",
 		            iova, got->phys, got->leaf_iova, got->leaf_size, got->level);
-	if ((got->prot & ~ignored) != granule->prot || got->memory != granule->memory)
-		stream_fail(stream, "translate 0x%" PRIx64 ": prot 0x%x not 0x%x, memory %u not %u",
-		            iova, got->prot, granule->prot, got->memory, granule->memory);
+	if (reference_prot(&stream->reference, got->prot) != granule->prot ||
+	    got->memory != granule->memory || got->attributes != attributes)
+		stream_fail(stream,
+		            "translate 0x%" PRIx64
+		            ": prot 0x%x not 0x%x, memory %u not %u, attributes 0x%x not 0x%x",
+		            iova, got->prot, granule->prot, got->memory, granule->memory,
+		            got->attributes, attributes);
 	if (got->state != states[spot->leaf.dirty])
 		stream_fail(stream, "translate 0x%" PRIx64 ": state %u, not %u", iova, got->state,
 		            states[spot->leaf.dirty]);

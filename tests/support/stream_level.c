@@ -64,7 +64,9 @@ static bool fits(struct stream *stream, uint64_t iova, uint64_t size)
 
 		if (!reference_has(granule, REFERENCE_MAPPED) ||
 		    granule->phys != first->phys + (steps.iova - iova) ||
-		    granule->prot != first->prot || granule->memory != first->memory)
+		    granule->prot != first->prot || granule->memory != first->memory ||
+		    stream_given_back(stream, granule->memory, granule->attributes) !=
+		            stream_given_back(stream, first->memory, first->attributes))
 			return false;
 	}
 	stream_spot(stream, stream->probe, iova, &spot);

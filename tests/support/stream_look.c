@@ -40,7 +40,7 @@ static bool joins(const struct iopgt_mapping *before, const struct iopgt_mapping
 {
 	return before->size && before->iova + before->size == after->iova &&
 	       before->phys + before->size == after->phys && before->prot == after->prot &&
-	       before->memory == after->memory;
+	       before->memory == after->memory && before->attributes == after->attributes;
 }
 
 /* Before `iova`, which is 0 behind the last address of all, nothing is mapped. */
@@ -58,7 +58,7 @@ static void compare_run(struct stream *stream, const struct iopgt_mapping *run)
 {
 	struct reference_steps steps =
 		reference_range(&stream->reference, run->iova, run->iova + run->size - 1);
-	uint32_t ignored = stream->reference.dirty_managed ? 0 : IOPGT_NO_TRACK;
+	uint32_t prot = reference_prot(&stream->reference, run->prot);
 	uint64_t count = 0;
 
 	for (; reference_step(&steps); count++) {
@@ -66,7 +66,9 @@ static void compare_run(struct stream *stream, const struct iopgt_mapping *run)
 
 		if (!reference_has(granule, REFERENCE_MAPPED) ||
 		    granule->phys != run->phys + (steps.iova - run->iova) ||
-		    granule->prot != (run->prot & ~ignored) || granule->memory != run->memory)
+		    granule->prot != prot || granule->memory != run->memory ||
+		    stream_given_back(stream, granule->memory, granule->attributes) !=
+		            run->attributes)
 			stream_fail(stream, "for_each_mapping is wrong at 0x%" PRIx64, steps.iova);
 	}
 	if (count != run->size >> stream->config.granule_shift)

@@ -4,28 +4,6 @@
 
 #include "stream_private.h"
 
-/* Permissions that the regime has: mostly to read and write. */
-uint32_t stream_choose_prot(struct stream *stream)
-{
-	uint32_t prot = IOPGT_READ | IOPGT_WRITE;
-
-	if (!stream_chance(stream, 3))
-		return prot;
-	if (stream_chance(stream, 2))
-		prot &= ~(uint32_t)IOPGT_WRITE;
-	else if (stream->config.regime == IOPGT_STAGE2 && stream_chance(stream, 4))
-		prot &= ~(uint32_t)IOPGT_READ;
-	if (prot & IOPGT_READ && stream_chance(stream, 3))
-		prot |= IOPGT_EXECUTE;
-	if (stream->config.regime == IOPGT_STAGE1_EL1 && stream_chance(stream, 3))
-		prot |= IOPGT_PRIVILEGED;
-	if (prot & IOPGT_WRITE && stream_chance(stream, 4))
-		prot |= IOPGT_NO_TRACK;
-	return prot;
-}
-
-/* Map */
-
 static void expect_map(struct stream *stream, struct call *call)
 {
 	if (reference_count_mapped(&stream->reference, call->iova, call->last))
@@ -174,10 +152,7 @@ void stream_do_map(struct stream *stream)
 	call.mapping.iova = call.iova;
 	call.mapping.phys = stream_choose_phys(stream, &call);
 	call.mapping.size = call.last - call.iova + 1;
-	call.mapping.prot = stream_choose_prot(stream);
-	if (!(call.mapping.prot & IOPGT_NO_TRACK) && stream_chance(stream, 4))
-		call.mapping.prot |= IOPGT_CLEAN;
-	call.mapping.memory = stream_chance(stream, 6) ? stream_below(stream, 3) : IOPGT_WRITE_BACK;
+	stream_choose_kind(stream, &call.mapping);
 	settle_range(stream, &call);
 	stream_perform(stream, &call);
 }

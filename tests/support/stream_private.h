@@ -35,6 +35,10 @@ struct stream_walker {
 /* One leaf, or what one invalid descriptor covers. Inclusive. */
 struct spot {
 	uint64_t first, last;
+	/*
+	 * A contiguous group is one leaf: leaf_phys, size, access_flag and dirty are
+	 * those of all of it, accessed or dirty if any entry is.
+	 */
 	struct walker_leaf leaf;
 };
 
@@ -179,6 +183,13 @@ static inline bool stream_is_stage2(const struct stream *stream)
 	       stream->config.regime == IOPGT_STAGE2_AARCH32;
 }
 
+/* Stage 1 with two privilege levels. */
+static inline bool stream_has_levels(const struct stream *stream)
+{
+	return stream->config.regime == IOPGT_STAGE1_EL1 ||
+	       stream->config.regime == IOPGT_STAGE1_AARCH32;
+}
+
 /*
  * To what comes after `done`, up to and including `last`: while (stream_advance()).
  * The last address may be that of the 64-bit space.
@@ -261,8 +272,17 @@ void stream_expect_dirty(struct stream *stream, struct call *call);
 void stream_done_dirty(struct stream *stream, struct call *call, uint64_t last);
 void stream_failed_dirty(struct stream *stream, struct call *call, int error);
 
-/* stream_map.c */
+/* stream_attributes.c */
 uint32_t stream_choose_prot(struct stream *stream);
+bool stream_prot_is_legal(const struct stream *stream, uint32_t prot);
+/* Permissions, memory type and attributes that go together. */
+void stream_choose_kind(struct stream *stream, struct iopgt_mapping *mapping);
+/* One of the three that the regime has not: its error. IOPGT_OK: it happens to have it. */
+int stream_choose_bad_kind(struct stream *stream, struct iopgt_mapping *mapping);
+bool stream_leaf_is_kind(const struct stream *stream, const struct walker_leaf *leaf,
+                         uint32_t memory, uint32_t attributes);
+/* Attributes as the library tells them: without what the memory type has anyway. */
+uint32_t stream_given_back(const struct stream *stream, uint32_t memory, uint32_t attributes);
 
 /* stream_map.c, _unmap.c, _dirty_verbs.c, _size.c, _look.c, _bad.c, _domain.c: the operations. */
 void stream_do_map(struct stream *stream);

@@ -21,7 +21,7 @@ static uint8_t permission_of(const struct stream *stream, uint32_t access)
 	static const uint8_t unprivileged[] = {WALKER_MAY_READ_UNPRIVILEGED,
 	                                       WALKER_MAY_WRITE_UNPRIVILEGED,
 	                                       WALKER_MAY_EXECUTE_UNPRIVILEGED};
-	bool el0 = stream->config.regime == IOPGT_STAGE1_EL1 && !(access & WALKER_PRIVILEGED);
+	bool el0 = stream->config.regime != IOPGT_STAGE1_EL2 && !(access & WALKER_PRIVILEGED);
 
 	return el0 ? unprivileged[access & WALKER_KIND] : privileged[access & WALKER_KIND];
 }
@@ -236,7 +236,7 @@ static uint32_t choose_access(struct stream *stream)
 	                                WALKER_WRITE, WALKER_READ, WALKER_EXECUTE};
 	uint32_t access = kinds[stream_below(stream, sizeof(kinds))];
 
-	if (stream->config.regime == IOPGT_STAGE1_EL1 && stream_chance(stream, 4))
+	if (stream->config.regime != IOPGT_STAGE1_EL2 && stream_chance(stream, 4))
 		access |= WALKER_PRIVILEGED;
 	return access;
 }
