@@ -29,10 +29,10 @@
  * (IOPGT_OP_NO_CLEAR), or its op is finished before they run.
  *
  * The common rules of table.h hold. Further, for every verb here: no dirty
- * management in the table is IOPGT_NO_DIRTY; a null bitmap, a null or misaligned `words`, a
- * page_shift above 63, a misaligned base or a bitmap that does not cover the
- * range is IOPGT_BAD_BITMAP, and nothing is changed. An error of sync with
- * IOPGT_OP_SYNC is passed up, and nothing is changed.
+ * management in the table is IOPGT_NO_DIRTY; a null bitmap, a null or misaligned
+ * `words`, a page_shift above 63, a misaligned base or a bitmap that does not
+ * cover the range is IOPGT_BAD_BITMAP, and nothing is changed. An error of sync
+ * with IOPGT_OP_SYNC is passed up, and nothing is changed.
  *
  * Context, for all: may run beside any verb on other ranges; beside map of the
  * same range; beside unmap of it only with IOPGT_HAL_DEFERS_FREE. Walkers run.

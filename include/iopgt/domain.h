@@ -41,7 +41,7 @@ struct iopgt_walker {
 	struct iopgt_walker *next;       /* private while attached */
 };
 
-/* What tracking does with blocks. */
+/* What tracking does with blocks and contiguous groups. */
 enum iopgt_split_policy {
 	IOPGT_SPLIT_NONE,  /* nothing: a block is tracked as a block */
 	IOPGT_SPLIT_EAGER, /* all are split when tracking starts; new mappings use pages */
@@ -125,8 +125,8 @@ struct iopgt_tracking {
  * writable-dirty in the largest blocks.
  *
  * After IOPGT_AGAIN or an error that was not found in the arguments, the state
- * for new mappings is as asked; go on with iopgt_switch_dirty_log from op->next. `how` is read when
- * turning on, and may be null when turning off.
+ * for new mappings is as asked; go on with iopgt_switch_dirty_log from op->next.
+ * `how` is read when turning on, and may be null when turning off.
  *
  * Return: IOPGT_OK; IOPGT_NO_DIRTY: the table or an attached walker has no dirty
  * management; IOPGT_BAD_POLICY; as iopgt_switch_dirty_log.
@@ -151,8 +151,8 @@ int iopgt_set_dirty_tracking(struct iopgt_domain *domain, bool on, const struct 
  *
  * After an error of the HAL, op->next is where to go on too.
  *
- * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_NO_DIRTY; IOPGT_NOT_TRACKING: on, while the domain does
- * not track; an error of the HAL; the common ones of table.h.
+ * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_NO_DIRTY; IOPGT_NOT_TRACKING: on, while the
+ * domain does not track; an error of the HAL; the common ones of table.h.
  */
 int iopgt_switch_dirty_log(struct iopgt_domain *domain, bool on, uint64_t iova, uint64_t size,
                            struct iopgt_op *op);
