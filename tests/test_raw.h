@@ -17,6 +17,7 @@
 #define RAW_NT           BIT(16)
 #define RAW_DBM          BIT(51)
 #define RAW_CONTIGUOUS   BIT(52)
+#define RAW_UNGROUPING   BIT(55)
 #define RAW_KEPT_DIRTY   BIT(56)
 #define RAW_BIT_7        BIT(7) /* stage 1: AP[2], read-only; stage 2: S2AP[1], write */
 #define RAW_EL1_RW_CLEAN UINT64_C(0x0068000000000fc7) /* a page, write-back, nG, never executed */

@@ -56,8 +56,12 @@ struct iopgt_tlb_ops {
 	 * removed entry is under way, and until the descriptor updates of finished
 	 * transactions are visible (SMMU: CMD_SYNC, IHI 0070 3.13.4; PE: DSB ISH).
 	 * With ATS, device caches are invalidated after the TLBs, then waited for
-	 * (IHI 0070 3.9.1). Failure: nothing posted since the last sync counts; every
-	 * op that had posted something asks for invalidate_all.
+	 * (IHI 0070 3.9.1).
+	 *
+	 * Failure: nothing posted since the last sync counts; every op that had posted
+	 * something asks for invalidate_all. The library learns of it when sync
+	 * returns: where several threads call sync at once, let it fail from then on
+	 * until invalidate_all is called.
 	 */
 	int (*sync)(void *context);
 

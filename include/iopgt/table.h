@@ -131,11 +131,16 @@ struct iopgt_tree {
  * linked twice it maps those that it has met in a table of its own, which takes
  * one table for each 2^granule_shift / 8 or less, and is freed again.
  *
+ * Bits 55 and 56 of a leaf are taken for this library's notes: that a contiguous
+ * group was being broken up, and that a leaf was written. Where OWNING finds the
+ * former it invalidates all, waits, and completes it: what may have been written
+ * is dirty then.
+ *
  * Context: walkers may run; nobody else changes the tree from now on (OWNING), or
- * while a verb runs. Bit 56 of a leaf counts as a note that it was written.
+ * while a verb runs.
  * Return: as iopgt_init; IOPGT_BAD_ROOT; IOPGT_CORRUPT: a broken rule;
- * IOPGT_BAD_TABLE: more than max_tables. After a failure the tree is as before,
- * and nothing is owned.
+ * IOPGT_BAD_TABLE: more than max_tables; an error of the HAL. After a failure the
+ * tree is as before, and nothing is owned.
  */
 int iopgt_open(struct iopgt_table *table, const struct iopgt_config *config,
                const struct iopgt_hal *hal, void *context, const struct iopgt_tree *tree);

@@ -179,11 +179,17 @@ static inline bool cursor_next(struct iopgt_cursor *c, uint32_t count)
 	return move == CURSOR_MORE;
 }
 
-/* Whether a contiguous group may begin before the cursor and go on after it. */
+/* Whether the cursor is in the place of a contiguous group, but not at its first entry. */
+static inline bool cursor_in_place(const struct iopgt_cursor *c)
+{
+	return (cursor_index(c) & (geometry_group_entries(&c->table->geometry, c->level) - 1)) != 0;
+}
+
+/* Whether a group may begin before the cursor and go on after it: one without a table before. */
 static inline bool cursor_in_group(const struct iopgt_cursor *c)
 {
-	return c->table->grouped &&
-	       (cursor_index(c) & (geometry_group_entries(&c->table->geometry, c->level) - 1));
+	return c->table->grouped && cursor_in_place(c) &&
+	       !format_is_table(&c->table->format, c->level, live_load(cursor_entry(c) - 1));
 }
 
 /* To be asked after a step: whether the call has to end here. */

@@ -15,7 +15,7 @@
 #define NODE_LINK    (UINT64_C(1) << 2)
 #define NODE_HARVEST (UINT64_C(1) << 2)
 
-/* Something is handed over. */
+/* Something is about to be handed over. */
 static void note_posted(struct iopgt_gather *g)
 {
 	if (!g->unsynced)
@@ -245,41 +245,45 @@ static int free_tables(struct iopgt_op *op)
 	return IOPGT_OK;
 }
 
+/* The failed sync of another op voids what this one handed over before. */
+static void look_for_failed_syncs(struct iopgt_gather *g)
+{
+	if (g->unsynced && g->failed_syncs != table_counted(&g->table->failed_syncs))
+		g->all = true;
+}
+
 static int post_all(struct iopgt_op *op)
 {
 	struct iopgt_gather *g = &op->gather;
 	int err;
 
 	post_range(op);
-	/* The failed sync of another op has voided what this one handed over. */
-	if (g->unsynced && g->failed_syncs != table_counted(&g->table->failed_syncs))
-		g->all = true;
+	look_for_failed_syncs(g);
 	if (!g->all)
 		return IOPGT_OK;
-	op->stats.invalidations++;
-	err = g->table->tlb->invalidate_all(g->table->tlb_context);
-	if (err)
-		return err;
 	g->unsynced = false;
 	note_posted(g);
-	return IOPGT_OK;
+	op->stats.invalidations++;
+	err = g->table->tlb->invalidate_all(g->table->tlb_context);
+	g->all = err != IOPGT_OK;
+	return err;
 }
 
 int iopgt_gather_sync(struct iopgt_table *table, struct iopgt_op *op)
 {
+	struct iopgt_gather *g = &op->gather;
 	int err = table->tlb->sync(table->tlb_context);
 
-	if (!err) {
-		op->stats.waits++;
-		op->gather.unsynced = false;
-		op->gather.ranges = 0;
-		return IOPGT_OK;
-	}
 	/* What was posted before a failed wait does not count. */
-	table_count(&table->failed_syncs, 1);
-	if (op->gather.unsynced)
-		op->gather.all = true;
-	return err;
+	if (err)
+		table_count(&table->failed_syncs, 1);
+	look_for_failed_syncs(g);
+	if (err)
+		return err;
+	op->stats.waits++;
+	g->unsynced = false;
+	g->ranges = 0;
+	return IOPGT_OK;
 }
 
 int iopgt_gather_settle(struct iopgt_op *op, struct iopgt_range range)
@@ -291,6 +295,14 @@ int iopgt_gather_settle(struct iopgt_op *op, struct iopgt_range range)
 	return iopgt_gather_flush(op);
 }
 
+static int post_and_wait(struct iopgt_op *op)
+{
+	struct iopgt_gather *g = &op->gather;
+	int err = post_all(op);
+
+	return !err && g->unsynced ? iopgt_gather_sync(g->table, op) : err;
+}
+
 int iopgt_gather_flush(struct iopgt_op *op)
 {
 	struct iopgt_gather *g = &op->gather;
@@ -298,12 +310,14 @@ int iopgt_gather_flush(struct iopgt_op *op)
 
 	if (!g->table)
 		return IOPGT_OK;
-	err = post_all(op);
-	if (!err && g->unsynced)
-		err = iopgt_gather_sync(g->table, op);
+	err = post_and_wait(op);
+	/* Voided by others while it waited: once more, and no more often than that. */
+	if (!err && g->all)
+		err = post_and_wait(op);
+	if (!err && g->all)
+		err = IOPGT_BUSY;
 	if (err)
 		return err;
-	g->all = false;
 	err = free_tables(op);
 	if (err)
 		return err;

@@ -101,9 +101,12 @@ struct group_pass {
 	struct iopgt_cursor c;
 	struct iopgt_range within; /* groups that lie in here are let alone, or alone made */
 	bool tracked_only;
-	uint32_t count; /* groups that wait to be completed */
+	uint64_t skip_before; /* tables that end before this address are not looked into */
+	uint32_t count;       /* groups that wait to be completed */
 	struct iopgt_group groups[GROUPS_AT_ONCE];
-	/* What is done with them after the wait; `failed`: if that failed. */
+	/* At the place of a group: begins, and takes it where there is to be a wait. */
+	int (*visit)(struct group_pass *p, const struct iopgt_group *group);
+	/* What is done with those taken after the wait; `failed`: if that failed. */
 	void (*complete)(struct group_pass *p, const struct iopgt_group *group, bool failed);
 };
 
@@ -133,34 +136,43 @@ static int flush(struct group_pass *p)
 	return err;
 }
 
+/* Looks at the cursor's entry. *down: it linked a table, where the cursor is now. */
+static int look(struct group_pass *p, uint64_t first, bool *down)
+{
+	uint64_t d = live_load_table(cursor_entry(&p->c));
+	struct iopgt_group group;
+	int err;
+
+	*down = format_is_table(format_of(p), p->c.level, d) &&
+	        cursor_last(&p->c) >= p->skip_before;
+	if (*down)
+		return cursor_down(&p->c, d);
+	if (p->c.iova != first && cursor_in_place(&p->c))
+		return IOPGT_OK;
+	group = group_at(&p->c);
+	err = group.count > 1 ? p->visit(p, &group) : IOPGT_OK;
+	return !err && p->count == GROUPS_AT_ONCE ? flush(p) : err;
+}
+
 /*
- * Calls `visit` for every place of a group that overlaps the range, at its first
- * entry in the range. The range is cut where the pass ends early.
+ * Visits every place of a group that overlaps the range, at its first entry in
+ * the range. The range is cut where the pass ends early.
  */
-static int run_pass(struct group_pass *p, struct iopgt_range *range, uint64_t budget,
-                    int (*visit)(struct group_pass *p, const struct iopgt_group *group))
+static int run_pass(struct group_pass *p, struct iopgt_range *range, uint64_t budget)
 {
 	int err = IOPGT_OK;
 
 	cursor_start(&p->c, p->table, *range, NULL);
 	p->c.budget = budget;
 	for (;;) {
-		uint64_t d = live_load_table(cursor_entry(&p->c));
 		bool pages = p->c.level == IOPGT_LAST_LEVEL;
+		bool down;
 
-		if (format_is_table(format_of(p), p->c.level, d)) {
-			err = cursor_down(&p->c, d);
-			if (!err)
-				continue;
-		} else if (p->c.iova == range->first || !cursor_in_group(&p->c)) {
-			struct iopgt_group group = group_at(&p->c);
-
-			err = group.count > 1 ? visit(p, &group) : IOPGT_OK;
-			if (p->count == GROUPS_AT_ONCE && !err)
-				err = flush(p);
-		}
+		err = look(p, range->first, &down);
 		if (err)
 			break;
+		if (down)
+			continue;
 		/* Above the last level other entries of the place may link tables. */
 		if (!cursor_next(&p->c, pages ? group_rest(&p->c) : 1))
 			return IOPGT_OK;
@@ -177,13 +189,6 @@ static int run_pass(struct group_pass *p, struct iopgt_range *range, uint64_t bu
 static uint64_t entry_at(const struct group_pass *p)
 {
 	return live_load(cursor_entry(&p->c));
-}
-
-static int may_break(const struct group_pass *p)
-{
-	if (p->op->flags & IOPGT_OP_NO_SPLIT)
-		return IOPGT_WOULD_SPLIT;
-	return table_may_break(p->table, p->op) ? IOPGT_OK : IOPGT_WOULD_BREAK;
 }
 
 /* Level 0. False: another call has taken the group. */
@@ -241,7 +246,7 @@ static bool broken_is_dirty(const struct group_pass *p, const struct iopgt_group
 static void complete_ungroup(struct group_pass *p, const struct iopgt_group *group, bool failed)
 {
 	const struct iopgt_format *f = format_of(p);
-	bool broken = p->table->bbm_level == 0;
+	bool broken = format_is_broken_member(f, live_load(&group->entries[0]));
 
 	if (failed && broken)
 		restore_entries(p, group, false, 0, 0);
@@ -262,17 +267,19 @@ static int visit_ungroup(struct group_pass *p, const struct iopgt_group *group)
 {
 	const struct iopgt_format *f = format_of(p);
 	uint64_t d = entry_at(p);
-	int err;
+	/* A member that has the note alone needs the rest of its break-up, at any level. */
+	bool breaks = p->table->bbm_level == 0 && (d & f->contiguous);
 
 	if (format_is_broken(f, d))
 		return IOPGT_BUSY;
 	if (!format_is_member(f, group->level, d) || group_lies_in(group, p->within) ||
 	    (p->tracked_only && !format_is_tracked(f, d)))
 		return IOPGT_OK;
-	err = may_break(p);
-	if (err)
-		return err;
-	if (p->table->bbm_level > 0)
+	if (p->op->flags & IOPGT_OP_NO_SPLIT)
+		return IOPGT_WOULD_SPLIT;
+	if (breaks && !table_may_break(p->table, p->op))
+		return IOPGT_WOULD_BREAK;
+	if (!breaks)
 		change_members(p->table, group, f->contiguous, f->ungrouping);
 	else if (!break_entries(p, group))
 		return IOPGT_BUSY;
@@ -286,7 +293,9 @@ static void start_ungroup(struct group_pass *p, struct iopgt_table *table, struc
 	p->op = op;
 	p->within = (struct iopgt_range){1, 0};
 	p->tracked_only = false;
+	p->skip_before = 0;
 	p->count = 0;
+	p->visit = visit_ungroup;
 	p->complete = complete_ungroup;
 }
 
@@ -300,7 +309,7 @@ int iopgt_ungroup(struct iopgt_table *table, struct iopgt_range *range, bool tra
 		return IOPGT_OK;
 	start_ungroup(&p, table, op);
 	p.tracked_only = tracked_only;
-	err = run_pass(&p, range, op->budget, visit_ungroup);
+	err = run_pass(&p, range, op->budget);
 	op->stats.looked_at += p.c.looked_at;
 	waited = flush(&p);
 	return waited ? waited : err;
@@ -317,10 +326,10 @@ int iopgt_ungroup_ends(struct iopgt_table *table, struct iopgt_range range, stru
 		return IOPGT_OK;
 	start_ungroup(&p, table, op);
 	p.within = range;
-	err = run_pass(&p, &first, 0, visit_ungroup);
+	err = run_pass(&p, &first, 0);
 	/* One group may cross both ends. */
 	if (!err && (!p.count || range.last > p.groups[0].range.last))
-		err = run_pass(&p, &last, 0, visit_ungroup);
+		err = run_pass(&p, &last, 0);
 	waited = flush(&p);
 	return waited ? waited : err;
 }
@@ -348,6 +357,30 @@ static bool could_be_group(const struct group_pass *p, const struct iopgt_group 
 	return true;
 }
 
+/*
+ * Leaves of a group may differ by what walkers mark, and only by that (R_CBXXM,
+ * I_CQTNL): where some do not mark, all get the marks that any has.
+ */
+static void make_alike(struct group_pass *p, const struct iopgt_group *group)
+{
+	const struct iopgt_format *f = format_of(p);
+	uint64_t any = 0;
+	bool dirty = false;
+
+	for (uint32_t i = 0; i < group->count; i++) {
+		uint64_t d = live_load(&group->entries[i]);
+
+		any |= d;
+		dirty |= format_is_dirty(f, d);
+	}
+	for (uint32_t i = 0; i < group->count; i++) {
+		if (dirty && p->table->software_dirty)
+			marks_dirty_if_clean(f, &group->entries[i], group->level);
+		if (any & f->accessed)
+			marks_accessed(f, &group->entries[i], group->level);
+	}
+}
+
 static void complete_group(struct group_pass *p, const struct iopgt_group *group, bool failed)
 {
 	restore_entries(p, group, false, 0, failed ? 0 : format_of(p)->contiguous);
@@ -363,6 +396,7 @@ static int visit_make(struct group_pass *p, const struct iopgt_group *group)
 		return IOPGT_OK;
 	if (!table_may_break(p->table, p->op))
 		return IOPGT_WOULD_BREAK;
+	make_alike(p, group);
 	if (p->table->bbm_level == 0) {
 		break_entries(p, group);
 		take(p, group);
@@ -376,13 +410,35 @@ static int visit_make(struct group_pass *p, const struct iopgt_group *group)
 	return IOPGT_OK;
 }
 
-int iopgt_make_groups(struct iopgt_table *table, struct iopgt_range range, struct iopgt_op *op)
+/* Where the largest group that may begin in `range` but ends after `from` would begin. */
+static uint64_t first_place(const struct iopgt_table *table, struct iopgt_range range,
+                            uint64_t from)
 {
-	struct group_pass p = {
-		.table = table, .op = op, .within = range, .complete = complete_group};
+	const struct iopgt_geometry *g = &table->geometry;
+	uint64_t first = from;
+
+	for (int level = g->start_level; level <= IOPGT_LAST_LEVEL; level++) {
+		uint64_t begin = from & ~(geometry_group_size(g, level) - 1);
+
+		if (geometry_group_allowed(g->leaf_sizes, g, level) && begin < first)
+			first = begin;
+	}
+	return first < range.first ? range.first : first;
+}
+
+int iopgt_make_groups(struct iopgt_table *table, struct iopgt_range range, uint64_t from,
+                      struct iopgt_op *op)
+{
+	struct group_pass p = {.table = table,
+	                       .op = op,
+	                       .within = range,
+	                       .skip_before = from,
+	                       .visit = visit_make,
+	                       .complete = complete_group};
 	int err, waited;
 
-	err = run_pass(&p, &range, 0, visit_make);
+	range.first = first_place(table, range, from);
+	err = run_pass(&p, &range, 0);
 	op->stats.looked_at += p.c.looked_at;
 	waited = flush(&p);
 	return waited ? waited : err;

@@ -94,11 +94,13 @@ int iopgt_ungroup_ends(struct iopgt_table *table, struct iopgt_range range, stru
 
 /*
  * Makes groups of single leaves that could be one, where a group lies wholly in
- * the range. Waits at level 0 alone, else op owes the invalidation.
+ * the range and ends after `from`. Waits at level 0 alone, else op owes the
+ * invalidation.
  *
  * Return: IOPGT_OK; IOPGT_BAD_TABLE; IOPGT_WOULD_BREAK (level 0); an error of the
  * host, at level 0: no group was made.
  */
-int iopgt_make_groups(struct iopgt_table *table, struct iopgt_range range, struct iopgt_op *op);
+int iopgt_make_groups(struct iopgt_table *table, struct iopgt_range range, uint64_t from,
+                      struct iopgt_op *op);
 
 #endif

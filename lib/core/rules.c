@@ -125,8 +125,10 @@ static uint32_t check_entry(struct iopgt_cursor *c, uint64_t d, struct iopgt_rul
 
 	if (format_is_table(f, c->level, d))
 		return check_link(c, d, walk);
-	if (format_is_leaf(f, c->level, d))
+	if (format_is_leaf(f, c->level, d)) {
+		walk->ungrouping |= (d & f->ungrouping) != 0;
 		return check_leaf(c, d);
+	}
 	if (c->table->opened)
 		return format_is_present(f, d) ? IOPGT_RULE_LEAF_LEVEL : IOPGT_RULE_NONE;
 	return d ? IOPGT_RULE_INVALID_BITS : IOPGT_RULE_NONE;

@@ -12,6 +12,7 @@ struct iopgt_rules_walk {
 	int (*claim)(void *context, uint64_t phys);
 	void *context;
 	uint64_t tables; /* out */
+	bool ungrouping; /* out: leaves have the note of an unfinished break-up */
 	int err;         /* out: of claim */
 };
 

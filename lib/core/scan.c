@@ -155,7 +155,7 @@ static int scan_grouped_pages(struct scan_state *s, uint32_t run, uint32_t *step
 	d = live_load(cursor_entry(&s->c));
 	if (format_is_broken(f, d))
 		return IOPGT_BUSY;
-	if (format_is_member(f, IOPGT_LAST_LEVEL, d) && !(s->scan->flags & SCAN_MAKE_DIRTY))
+	if (!(s->scan->flags & SCAN_MAKE_DIRTY) && iopgt_scan_in_group(s, d))
 		return iopgt_scan_group(s, d, steps);
 	if (group > 1)
 		*steps = group_rest(&s->c);
@@ -205,7 +205,7 @@ static int scan_block(struct scan_state *s, uint64_t d, uint32_t *steps)
 			make_dirty(s, cursor_entry(&s->c), block.first, block.last);
 		return IOPGT_OK;
 	}
-	if (s->table->grouped && format_is_member(&s->table->format, s->c.level, d))
+	if (iopgt_scan_in_group(s, d))
 		return iopgt_scan_group(s, d, steps);
 	/* The block that a private one came from was reported and will be clean. */
 	if (!private && marked && (s->scan->flags & SCAN_REPORT) && !iopgt_scan_report(s, block))

@@ -2,12 +2,31 @@
 #include "core/gather.h"
 #include "core/scan_state.h"
 
+bool iopgt_scan_in_group(const struct scan_state *s, uint64_t d)
+{
+	const struct iopgt_format *f = &s->table->format;
+	struct iopgt_group group;
+	bool member = false;
+
+	if (!s->table->grouped || !s->table->read_only)
+		return s->table->grouped && format_is_member(f, s->c.level, d);
+	group = group_at(&s->c);
+	for (uint32_t i = 0; i < group.count; i++) {
+		uint64_t other = live_load(&group.entries[i]);
+
+		if (format_is_table(f, group.level, other))
+			return false;
+		member |= format_is_member(f, group.level, other);
+	}
+	return member;
+}
+
 static bool group_is_marked(const struct scan_state *s, const struct iopgt_group *group)
 {
 	for (uint32_t i = 0; i < group->count; i++) {
 		uint64_t d = live_load(&group->entries[i]);
 
-		if (format_is_member(&s->table->format, group->level, d) && is_marked(s, d))
+		if (format_is_leaf(&s->table->format, group->level, d) && is_marked(s, d))
 			return true;
 	}
 	return false;
@@ -30,6 +49,8 @@ static int single_out(struct scan_state *s, const struct iopgt_group *group, boo
 {
 	struct iopgt_range range = group->range;
 
+	if (s->op->flags & IOPGT_OP_NO_SPLIT)
+		return IOPGT_WOULD_SPLIT;
 	if (!whole || s->table->bbm_level == 0)
 		return iopgt_ungroup(s->table, &range, false, s->op);
 	iopgt_group_dissolve(s->table, group);

@@ -75,6 +75,12 @@ bool iopgt_scan_wants_split(const struct scan_state *s, uint64_t d, bool cleans)
 /* --- scan_group.c --- */
 
 /*
+ * Whether d, the cursor's entry, is in a group. In a tree that is only read, and
+ * not trusted, one member makes a group of all leaves of its place.
+ */
+bool iopgt_scan_in_group(const struct scan_state *s, uint64_t d);
+
+/*
  * A group whose member `d` the cursor is on. *steps: how many entries are done;
  * 0: look again at what are single leaves now.
  */

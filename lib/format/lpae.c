@@ -68,7 +68,7 @@
 
 #define TABLE_UNSETTLED BIT(54)
 #define TABLE_CLEANED   BIT(55)
-#define TABLE_IGNORED   ((BIT(59) - BIT(51)) | ACCESSED) /* AF: FEAT_HAFT */
+#define TABLE_IGNORED   ((BIT(59) - BIT(51)) | (BIT(12) - BIT(2))) /* with AF of FEAT_HAFT */
 
 /* An invalid descriptor's bits 63:1 are free (D8.3). In a leaf it is LEAF_UNGROUPING. */
 #define BROKEN BIT(55)
@@ -428,8 +428,10 @@ static void set_address(struct iopgt_format *f, const struct iopgt_config *confi
 {
 	uint64_t top = BIT(48);
 
+	f->table_ignored = TABLE_IGNORED;
 	if (has(f, AARCH32)) {
 		top = BIT(40);
+		f->table_ignored &= ~BIT(51);
 	} else if (config->flags & IOPGT_CONFIG_LPA2) {
 		top = BIT(50);
 		f->address_high = BIT(9) | BIT(8);
@@ -439,6 +441,7 @@ static void set_address(struct iopgt_format *f, const struct iopgt_config *confi
 		f->address_shift = 48 - 12;
 	}
 	f->address_low = top - BIT(config->granule_shift);
+	f->table_ignored &= ~f->address_high;
 	/* What is no address between bit 12 and 49 is RES0, but for nT. */
 	f->leaf_reserved = (BIT(50) - BIT(12)) & ~(format_address_bits(f) | f->no_cache);
 	if (has(f, STAGE2))
@@ -460,7 +463,6 @@ void iopgt_lpae_format(const struct iopgt_config *config, struct iopgt_format *f
 		.broken = BROKEN,
 		.contiguous = CONTIGUOUS,
 		.ungrouping = LEAF_UNGROUPING,
-		.table_ignored = TABLE_IGNORED,
 		.traits = traits_of(config),
 		.dirty_managed = config->dirty != IOPGT_DIRTY_NONE,
 	};

@@ -38,6 +38,17 @@ static int find_leaf(struct iopgt_cursor *c, const struct iopgt_table *table, ui
 	return err;
 }
 
+/* All entries that the leaf at the cursor consists of. */
+static struct iopgt_group entries_of(const struct iopgt_cursor *c, uint64_t leaf)
+{
+	if (format_is_member(&c->table->format, c->level, leaf))
+		return group_at(c);
+	return (struct iopgt_group){.entries = cursor_entry(c),
+	                            .count = 1,
+	                            .level = c->level,
+	                            .range = {cursor_first(c), cursor_last(c)}};
+}
+
 static bool may_write(const struct iopgt_table *table, uint64_t leaf, uint32_t access)
 {
 	struct iopgt_leaf_kind kind;
@@ -66,13 +77,9 @@ int iopgt_handle_write_fault(struct iopgt_table *table, uint64_t iova, uint32_t 
 		return err;
 	if (!may_write(table, leaf, access))
 		return IOPGT_FAULT;
-	group = group_at(&c);
-	if (format_is_member(&table->format, c.level, leaf)) {
-		iopgt_group_make_dirty(table, &group);
-	} else {
-		group.range = (struct iopgt_range){cursor_first(&c), cursor_last(&c)};
-		marks_dirty_if_clean(&table->format, cursor_entry(&c), c.level);
-	}
+	group = entries_of(&c, leaf);
+	for (uint32_t i = 0; i < group.count; i++)
+		marks_dirty_if_clean(&table->format, &group.entries[i], c.level);
 	gather_at_cursor(table, op, &c, group.range);
 	return IOPGT_OK;
 }
@@ -91,11 +98,7 @@ int iopgt_handle_access_fault(struct iopgt_table *table, uint64_t iova)
 	err = find_leaf(&c, table, iova, &leaf);
 	if (err || !leaf)
 		return err;
-	group = group_at(&c);
-	if (!format_is_member(&table->format, c.level, leaf)) {
-		group.entries = cursor_entry(&c);
-		group.count = 1;
-	}
+	group = entries_of(&c, leaf);
 	for (uint32_t i = 0; i < group.count; i++)
 		marks_accessed(&table->format, &group.entries[i], c.level);
 	table_clean(table, group.entries, group.count);

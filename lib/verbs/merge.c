@@ -89,19 +89,9 @@ static int merge_loop(struct merge_state *s)
  */
 static int make_groups(struct merge_state *s, uint64_t last)
 {
-	const struct iopgt_geometry *g = &s->table->geometry;
-	uint64_t first = s->c.range.first;
-	int err;
+	int err = iopgt_make_groups(s->table, (struct iopgt_range){s->begin, last},
+	                            s->c.range.first, s->op);
 
-	for (int level = g->start_level; level <= IOPGT_LAST_LEVEL; level++) {
-		uint64_t begin = s->c.range.first & ~(geometry_group_size(g, level) - 1);
-
-		if (geometry_group_allowed(g->leaf_sizes, g, level) && begin < first)
-			first = begin;
-	}
-	if (first < s->begin)
-		first = s->begin;
-	err = iopgt_make_groups(s->table, (struct iopgt_range){first, last}, s->op);
 	return err == IOPGT_WOULD_BREAK && (s->flags & MERGE_IF_POSSIBLE) ? IOPGT_OK : err;
 }
 
@@ -114,6 +104,9 @@ int iopgt_merge_range(struct iopgt_table *table, struct iopgt_range range, uint3
 
 	s.begin = cursor_resumed_from(op, CURSOR_MERGE, range.first);
 	cursor_start(&s.c, table, range, op);
+	/* Groups are looked for in a second pass. */
+	if (table->grouped)
+		s.c.budget = (s.c.budget + 1) / 2;
 	merge_batch_start(&batch, table, op, (flags & MERGE_FORCE_DIRTY) != 0);
 	err = merge_loop(&s);
 	flushed = iopgt_merge_batch_flush(&batch);

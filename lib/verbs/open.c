@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "core/cursor.h"
+#include "core/group.h"
 #include "core/rules.h"
 
 /* --- For readers: a HAL with phys_to_virt alone --- */
@@ -86,7 +86,8 @@ static int claim_root(struct claims *claims, const struct iopgt_table *table)
 	return err;
 }
 
-static int check_tree(struct iopgt_table *table, struct iopgt_finding *finding)
+/* *ungrouping: break-ups of groups are unfinished. */
+static int check_tree(struct iopgt_table *table, struct iopgt_finding *finding, bool *ungrouping)
 {
 	struct claims claims;
 	struct iopgt_rules_walk walk = {.table = table,
@@ -102,11 +103,31 @@ static int check_tree(struct iopgt_table *table, struct iopgt_finding *finding)
 		err = iopgt_rules_walk(&walk, finding);
 	iopgt_fini(&claims.map);
 	table->tables = (uint32_t)walk.tables;
+	*ungrouping = walk.ungrouping;
 	if (!walk.err || walk.err == IOPGT_EXISTS)
 		return err;
 	/* No table that is linked twice, but no memory to find out. */
 	finding->rule = IOPGT_RULE_NONE;
 	return walk.err;
+}
+
+/* What may be cached of groups that are being broken up goes, so that members can be told apart. */
+static int forget_groups(const struct iopgt_table *table)
+{
+	int err = table->tlb->invalidate_all(table->tlb_context);
+
+	return err ? err : table->tlb->sync(table->tlb_context);
+}
+
+/* Completes the break-up of the group that the cursor's leaf is in. */
+static void finish_ungroup(struct iopgt_table *table, const struct iopgt_cursor *c, uint64_t d)
+{
+	struct iopgt_group group = group_at(c);
+
+	if (d & table->format.contiguous)
+		live_clear(cursor_entry(c), table->format.ungrouping); /* another's bit 55 */
+	else
+		iopgt_group_dissolve(table, &group);
 }
 
 /* Clears what invalid descriptors hold, and lets non-coherent walkers see all tables. */
@@ -127,6 +148,8 @@ static void adopt(struct iopgt_table *table)
 		}
 		if (!format_is_present(f, d) && d)
 			live_store(cursor_entry(&c), 0);
+		else if (format_is_leaf(f, c.level, d) && (d & f->ungrouping))
+			finish_ungroup(table, &c, d);
 		move = cursor_step(&c, 1);
 		while (move == CURSOR_UP) {
 			table_clean(table, cursor_child(&c),
@@ -155,6 +178,7 @@ static int find_root(struct iopgt_table *table, uint64_t phys)
 static int take_over(struct iopgt_table *table, const struct iopgt_hal *hal,
                      struct iopgt_finding *finding)
 {
+	bool ungrouping = false;
 	int err;
 
 	table->tlb = &hal->tlb;
@@ -162,7 +186,9 @@ static int take_over(struct iopgt_table *table, const struct iopgt_hal *hal,
 	if (err)
 		return err;
 	table->adopting = true;
-	err = check_tree(table, finding);
+	err = check_tree(table, finding, &ungrouping);
+	if (!err && ungrouping)
+		err = forget_groups(table);
 	if (err)
 		return err;
 	table->adopting = false;

@@ -39,8 +39,10 @@ int iopgt_translate(const struct iopgt_table *table, uint64_t iova,
 		struct iopgt_group group =
 			group_of_entry(table, entries, geometry_index(g, level, iova), level, iova);
 
-		translation->leaf_iova = group.range.first;
-		translation->leaf_size = geometry_group_size(g, level);
+		if (d & f->contiguous) {
+			translation->leaf_iova = group.range.first;
+			translation->leaf_size = geometry_group_size(g, level);
+		}
 		d = iopgt_group_leaf(table, &group, d);
 	}
 	translation->state = describe_state(f, d);

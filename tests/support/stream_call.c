@@ -5,7 +5,7 @@
 #include "stream_private.h"
 
 #define MOST_PIECES 20000 /* calls by budget for one range */
-#define LEVELS      8     /* descriptors of the tables above */
+#define LEVELS      16    /* descriptors of the tables above, at both ends */
 
 static const struct verb finish_verb = {.name = "finish"};
 
@@ -95,20 +95,24 @@ static bool explained(const struct call *call, int error)
 }
 
 /*
- * It may touch as many descriptors as the budget says, and a table more; and
- * the table that a split fills. Who merges or splits all of a range works in
- * batches.
+ * It may touch as many descriptors as the budget says, and a table more; and the
+ * tables that splits fill and that are then read, of a batch of 64 blocks. Who merges
+ * or splits all of a range is left out.
  */
 static void judge_budget(struct stream *stream, const struct call *call)
 {
 	uint64_t looked_at = call->op->stats.looked_at - call->before.looked_at;
+	uint64_t split = call->op->stats.split - call->before.split;
 	uint64_t table = stream_granule(stream) / 8; /* descriptors */
 
+	if (split > 64)
+		split = 64;
 	if (call->op->budget && !(call->verb->flags & VERB_RESIZES) &&
-	    looked_at > call->op->budget + 2 * table + LEVELS)
+	    looked_at > call->op->budget + (1 + 2 * split) * table + LEVELS)
 		stream_fail(stream,
-		            "%s looked at %" PRIu64 " descriptors with a budget of %" PRIu64,
-		            call->verb->name, looked_at, call->op->budget);
+		            "%s looked at %" PRIu64 " descriptors with a budget of %" PRIu64
+		            ", splitting %" PRIu64 " blocks",
+		            call->verb->name, looked_at, call->op->budget, split);
 }
 
 static void judge(struct stream *stream, const struct call *call, int error)

@@ -80,7 +80,7 @@ static bool mergeable_in(struct stream *stream, const struct reference_window *w
 		first = window->first;
 	if (last > window->last)
 		last = window->last;
-	if (last - first < size - 1)
+	if (first > last || last - first < size - 1)
 		return false;
 	first = (first + size - 1) & ~(size - 1);
 	while (first < last && last - first >= size - 1) {
@@ -100,21 +100,21 @@ bool stream_mergeable(struct stream *stream, uint64_t first, uint64_t last, uint
 	return false;
 }
 
-/* What could be merged has been. Larger blocks need those of the size below. */
+/* What could be merged has been, to blocks and to groups. */
 void stream_check_merged(struct stream *stream, const struct call *call)
 {
-	unsigned granule = stream->config.granule_shift;
-	unsigned shift = granule + granule - 3;
+	unsigned granule = stream->config.granule_shift, block = 2 * granule - 3;
 
 	if (!stream_may_break(stream, call->op) || call->all_failures)
 		return;
-	for (; shift < 48 && stream->leaf_sizes >> shift & 1; shift += granule - 3) {
-		if (stream_mergeable(stream, call->start, call->last, UINT64_C(1) << shift))
-			stream_fail(stream, "%s left a table that could be a block of 2^%u bytes",
+	for (unsigned shift = granule + 1; shift < 52; shift++) {
+		/* Where a call stopped half way, groups and tables above are not in one range. */
+		if (call->pieces && shift != block)
+			continue;
+		if (stream->leaf_sizes >> shift & 1 &&
+		    stream_mergeable(stream, call->start, call->last, UINT64_C(1) << shift))
+			stream_fail(stream, "%s left what could be a leaf of 2^%u bytes",
 			            call->verb->name, shift);
-		/* Where a call stopped half way, tables above are not wholly in one range. */
-		if (call->pieces)
-			return;
 	}
 }
 

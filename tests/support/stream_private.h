@@ -240,6 +240,7 @@ void stream_hook(struct stream *stream); /* in a callback */
 /* stream_check.c */
 void stream_spot(struct stream *stream, const struct walker *viewer, uint64_t iova,
                  struct spot *spot);
+bool stream_is_group(const struct stream *stream, const struct spot *spot);
 void stream_check_range(struct stream *stream, const struct walker *viewer, uint64_t first,
                         uint64_t last);
 void stream_check_around(struct stream *stream, uint64_t first, uint64_t last);

@@ -9,7 +9,7 @@ static uint64_t size_left(const struct call *call)
 	return call->last - call->iova + 1;
 }
 
-/* Waits of a call that found nothing owed: two a batch of 64 blocks, and two. */
+/* Waits of a call that found nothing owed: two a batch of 64 blocks or groups, and two. */
 static void check_waits(struct stream *stream, const struct call *call, uint64_t blocks)
 {
 	uint64_t waits = call->op->stats.waits - call->before.waits;
@@ -47,7 +47,9 @@ static int invoke_split(struct stream *stream, struct call *call)
 
 static void done_split(struct stream *stream, struct call *call, uint64_t last)
 {
-	check_waits(stream, call, call->op->stats.split - call->before.split);
+	check_waits(stream, call,
+	            call->op->stats.split - call->before.split + call->op->stats.ungrouped -
+	                    call->before.ungrouped);
 	if (stream_blocks_in(stream, call->iova, last))
 		stream_fail(stream, "split left a block in 0x%" PRIx64 "-0x%" PRIx64, call->iova,
 		            last);
@@ -93,7 +95,9 @@ static void done_merge(struct stream *stream, struct call *call, uint64_t last)
 {
 	(void)last;
 	stream_spread(stream, call->start, call->last);
-	check_waits(stream, call, call->op->stats.merged - call->before.merged);
+	check_waits(stream, call,
+	            call->op->stats.merged - call->before.merged + call->op->stats.grouped -
+	                    call->before.grouped);
 }
 
 /* Tables that were linked again have all marks, perhaps more: dirty as a whole. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Operations: unmap, unmap_dirty, protect. A block that crosses an end is split first. */
+/*
+ * Operations: unmap, unmap_dirty, protect. A block that crosses an end is split
+ * first, a contiguous group is broken up before anything else.
+ */
 #include <inttypes.h>
 
 #include "stream_private.h"
@@ -22,7 +25,7 @@ static void expect_cut(struct stream *stream, struct call *call)
 		call->expected = IOPGT_WOULD_SPLIT;
 	else if (!stream_may_break(stream, call->op))
 		call->expected = IOPGT_WOULD_BREAK;
-	if (call->expected && at_first)
+	if (call->expected && (at_first || stream_is_group(stream, &last)))
 		call->boundary = call->iova;
 }
 
