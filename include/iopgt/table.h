@@ -129,7 +129,9 @@ struct iopgt_tree {
  * cleared in the end) and that a leaf may have memory types and attributes which
  * this library has no name for (every verb keeps them). To find tables that are
  * linked twice it maps those that it has met in a table of its own, which takes
- * one table for each 2^granule_shift / 8 or less, and is freed again.
+ * one table for each 2^granule_shift / 8 or less, and is freed again; then it
+ * looks a second time. phys_to_virt must know no memory that is somebody else's,
+ * or free: nobody could tell a link to that from a good one.
  *
  * Bits 55 and 56 of a leaf are taken for this library's notes: that a contiguous
  * group was being broken up, and that a leaf was written. Where OWNING finds the

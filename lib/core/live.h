@@ -39,6 +39,12 @@ static inline uint64_t live_load_table(live_descriptor *entry)
 	return LIVE_SWAP(atomic_load_explicit(entry, memory_order_acquire));
 }
 
+/* What is loaded from here on is at least as new as what the loads before showed. */
+static inline void live_order_loads(void)
+{
+	atomic_thread_fence(memory_order_acquire);
+}
+
 /*
  * Where no mark can be lost: in memory that no walker reaches, in an entry that
  * is invalid, and to make one invalid whose marks nobody asks for.

@@ -157,8 +157,15 @@ static int scan_grouped_pages(struct scan_state *s, uint32_t run, uint32_t *step
 		return IOPGT_BUSY;
 	if (!(s->scan->flags & SCAN_MAKE_DIRTY) && iopgt_scan_in_group(s, d))
 		return iopgt_scan_group(s, d, steps);
-	if (group > 1)
+	if (group > 1) {
+		struct iopgt_group place = group_at(&s->c);
+
+		/* Single pages, but of a group that is just being broken up, maybe not all yet. */
+		if (!group_lies_in(&place, s->scan->range) && iopgt_scan_any_broken(s, &place))
+			return IOPGT_BUSY;
+		live_order_loads();
 		*steps = group_rest(&s->c);
+	}
 	if (*steps > 64)
 		*steps = 64;
 	scan_64(s, cursor_entry(&s->c), *steps);

@@ -21,15 +21,45 @@ bool iopgt_scan_in_group(const struct scan_state *s, uint64_t d)
 	return member;
 }
 
-static bool group_is_marked(const struct scan_state *s, const struct iopgt_group *group)
+static bool any_marked(const struct scan_state *s, const struct iopgt_group *place)
 {
-	for (uint32_t i = 0; i < group->count; i++) {
-		uint64_t d = live_load(&group->entries[i]);
+	for (uint32_t i = 0; i < place->count; i++) {
+		uint64_t d = live_load(&place->entries[i]);
 
-		if (format_is_leaf(&s->table->format, group->level, d) && is_marked(s, d))
+		if (format_is_leaf(&s->table->format, place->level, d) && is_marked(s, d))
 			return true;
 	}
 	return false;
+}
+
+bool iopgt_scan_any_broken(const struct scan_state *s, const struct iopgt_group *place)
+{
+	if (s->table->bbm_level > 0)
+		return false;
+	for (uint32_t i = 0; i < place->count; i++)
+		if (format_is_broken(&s->table->format, live_load(&place->entries[i])))
+			return true;
+	return false;
+}
+
+/*
+ * Whether any leaf of the place is marked. If it crosses an end of the range, a
+ * call on its other part may break up a group there meanwhile: that call makes
+ * all members dirty before it puts back any (level 0), clears its first note
+ * (level 1 and 2), or removes its own. So what a first look misses, since an
+ * entry was broken or is gone, a second one sees.
+ */
+static int look_for_marks(const struct scan_state *s, const struct iopgt_group *place, bool *marked)
+{
+	*marked = any_marked(s, place);
+	if (*marked || group_lies_in(place, s->scan->range))
+		return IOPGT_OK;
+	live_order_loads();
+	if (iopgt_scan_any_broken(s, place))
+		return IOPGT_BUSY;
+	live_order_loads();
+	*marked = any_marked(s, place);
+	return IOPGT_OK;
 }
 
 static void clean_group(struct scan_state *s, const struct iopgt_group *group)
@@ -62,10 +92,12 @@ static int single_out(struct scan_state *s, const struct iopgt_group *group, boo
 int iopgt_scan_group(struct scan_state *s, uint64_t d, uint32_t *steps)
 {
 	struct iopgt_group group = group_at(&s->c);
-	bool marked = group_is_marked(s, &group);
 	bool cleans = iopgt_scan_may_clean(s, group.range);
-	int err = IOPGT_OK;
+	bool marked;
+	int err = look_for_marks(s, &group, &marked);
 
+	if (err)
+		return err;
 	*steps = group_rest(&s->c);
 	if (iopgt_scan_wants_split(s, d, marked && cleans)) {
 		err = single_out(s, &group, cleans);
@@ -82,25 +114,50 @@ int iopgt_scan_group(struct scan_state *s, uint64_t d, uint32_t *steps)
 	return IOPGT_OK;
 }
 
+/* Those `around` pages that the cursor is in, as far as its table goes. */
+static struct iopgt_group pages_around(const struct scan_state *s, uint32_t around)
+{
+	const struct iopgt_geometry *g = &s->table->geometry;
+	uint32_t entries = geometry_entries(g, IOPGT_LAST_LEVEL);
+	uint32_t first = cursor_index(&s->c) & ~(around - 1);
+	uint32_t count = entries - first < around ? entries - first : around;
+	uint64_t iova = s->c.iova & ~(((uint64_t)around << g->granule_shift) - 1);
+
+	return (struct iopgt_group){
+		.entries = cursor_table(&s->c) + first,
+		.count = count,
+		.level = IOPGT_LAST_LEVEL,
+		.range = {iova, iova + (((uint64_t)count << g->granule_shift) - 1)},
+	};
+}
+
+static bool any_page_marked(const struct scan_state *s, const struct iopgt_group *pages)
+{
+	for (uint32_t i = 0; i < pages->count; i += 64) {
+		uint32_t count = pages->count - i < 64 ? pages->count - i : 64;
+
+		if (marked_pages(s, pages->entries + i, count))
+			return true;
+	}
+	return false;
+}
+
 bool iopgt_scan_is_unmarked(const struct scan_state *s, uint32_t around)
 {
-	const struct iopgt_format *f = &s->table->format;
-	uint32_t entries = geometry_entries(&s->table->geometry, IOPGT_LAST_LEVEL);
-	uint32_t first = cursor_index(&s->c) & ~(around - 1);
+	struct iopgt_group pages = pages_around(s, around);
 
 	if ((s->scan->flags & SCAN_MAKE_DIRTY) || s->scan->split == SCAN_SPLIT_TRACKED)
 		return false;
-	for (uint32_t i = first; i < first + around && i < entries; i += 64) {
-		live_descriptor *at = cursor_table(&s->c) + i;
-		uint32_t count = entries - i < 64 ? entries - i : 64;
-
-		if (marked_pages(s, at, count))
-			return false;
-		if (s->table->bbm_level == 0 &&
-		    live_match(at, count, f->present | f->broken, f->broken))
-			return false;
-	}
-	return true;
+	if (any_page_marked(s, &pages))
+		return false;
+	if (group_lies_in(&pages, s->scan->range))
+		return true;
+	/* As look_for_marks. */
+	live_order_loads();
+	if (iopgt_scan_any_broken(s, &pages))
+		return false;
+	live_order_loads();
+	return !any_page_marked(s, &pages);
 }
 
 int iopgt_scan_break_groups(struct iopgt_scan *scan, bool *cut)

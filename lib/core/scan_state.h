@@ -86,6 +86,9 @@ bool iopgt_scan_in_group(const struct scan_state *s, uint64_t d);
  */
 int iopgt_scan_group(struct scan_state *s, uint64_t d, uint32_t *steps);
 
+/* Whether another call is replacing an entry of the place (level 0). */
+bool iopgt_scan_any_broken(const struct scan_state *s, const struct iopgt_group *place);
+
 /* Whether nothing in the aligned `around` pages that the cursor is in asks for a closer look. */
 bool iopgt_scan_is_unmarked(const struct scan_state *s, uint32_t around);
 

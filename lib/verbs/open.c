@@ -86,29 +86,45 @@ static int claim_root(struct claims *claims, const struct iopgt_table *table)
 	return err;
 }
 
-/* *ungrouping: break-ups of groups are unfinished. */
-static int check_tree(struct iopgt_table *table, struct iopgt_finding *finding, bool *ungrouping)
+/* Looks at each table once, and finds those that are linked twice. */
+static int check_links(struct iopgt_table *table, struct iopgt_rules_walk *walk,
+                       struct iopgt_finding *finding)
 {
 	struct claims claims;
-	struct iopgt_rules_walk walk = {.table = table,
-	                                .max_tables = table->max_tables,
-	                                .claim = claim,
-	                                .context = &claims};
 	int err = claims_init(&claims, table);
 
 	if (err)
 		return err;
+	walk->claim = claim;
+	walk->context = &claims;
 	err = claim_root(&claims, table);
 	if (!err)
-		err = iopgt_rules_walk(&walk, finding);
+		err = iopgt_rules_walk(walk, finding);
 	iopgt_fini(&claims.map);
-	table->tables = (uint32_t)walk.tables;
-	*ungrouping = walk.ungrouping;
-	if (!walk.err || walk.err == IOPGT_EXISTS)
+	if (!walk->err || walk->err == IOPGT_EXISTS)
 		return err;
 	/* No table that is linked twice, but no memory to find out. */
 	finding->rule = IOPGT_RULE_NONE;
-	return walk.err;
+	return walk->err;
+}
+
+/*
+ * A second look finds links to the memory that the claims were kept in. *ungrouping:
+ * break-ups of groups are unfinished.
+ */
+static int check_tree(struct iopgt_table *table, struct iopgt_finding *finding, bool *ungrouping)
+{
+	struct iopgt_rules_walk first = {.table = table, .max_tables = table->max_tables};
+	struct iopgt_rules_walk again = {.table = table};
+	int err = check_links(table, &first, finding);
+
+	if (err)
+		return err;
+	again.max_tables = first.tables;
+	err = iopgt_rules_walk(&again, finding);
+	table->tables = (uint32_t)again.tables;
+	*ungrouping = again.ungrouping;
+	return err;
 }
 
 /* What may be cached of groups that are being broken up goes, so that members can be told apart. */

@@ -12,6 +12,22 @@ struct unmap_state {
 	const struct iopgt_bitmap *bitmap; /* of unmap_dirty */
 };
 
+/*
+ * A member's mark is for all of its group: that one goes whole, or another call
+ * is just completing its break-up.
+ */
+static struct iopgt_range group_in_range(const struct unmap_state *s, uint64_t iova)
+{
+	uint64_t low = geometry_group_size(&s->table->geometry, s->c.level) - 1;
+	struct iopgt_range group = {iova & ~low, iova | low};
+
+	if (group.first < s->c.range.first)
+		group.first = s->c.range.first;
+	if (group.last > s->c.range.last)
+		group.last = s->c.range.last;
+	return group;
+}
+
 /* Removes the leaf at `entry`; in unmap_dirty what it held at that instant counts. */
 static void remove_leaf(struct unmap_state *s, live_descriptor *entry, struct iopgt_range range)
 {
@@ -26,12 +42,8 @@ static void remove_leaf(struct unmap_state *s, live_descriptor *entry, struct io
 	if (!format_is_dirty(f, d))
 		return;
 	s->op->stats.dirty++;
-	/* A group that crosses no end of the range goes whole: one mark is for all of it. */
-	if (s->table->grouped && format_is_member(f, s->c.level, d)) {
-		uint64_t low = geometry_group_size(&s->table->geometry, s->c.level) - 1;
-
-		range = (struct iopgt_range){range.first & ~low, range.first | low};
-	}
+	if (s->table->grouped && format_is_member(f, s->c.level, d))
+		range = group_in_range(s, range.first);
 	iopgt_bitmap_mark(s->bitmap, range.first, range.last);
 }
 
@@ -42,8 +54,8 @@ static bool takes_whole_table(const struct unmap_state *s, uint32_t run)
 	       run == geometry_entries(&s->table->geometry, s->c.level);
 }
 
-/* Pages from the cursor on; how many entries are done. */
-static uint32_t unmap_pages(struct unmap_state *s)
+/* Pages from the cursor on; *steps: how many entries are done. */
+static int unmap_pages(struct unmap_state *s, uint32_t *steps)
 {
 	const struct iopgt_format *f = &s->table->format;
 	live_descriptor *entries = cursor_entry(&s->c);
@@ -53,10 +65,15 @@ static uint32_t unmap_pages(struct unmap_state *s)
 	bool whole = takes_whole_table(s, run);
 	uint64_t iova = s->c.iova;
 	uint32_t pages = 0;
+	bool broken = false;
 
 	for (uint32_t i = 0; i < run; i++, iova += granule) {
-		if (!format_is_leaf(f, IOPGT_LAST_LEVEL, live_load(&entries[i])))
+		uint64_t d = live_load(&entries[i]);
+
+		if (!format_is_leaf(f, IOPGT_LAST_LEVEL, d)) {
+			broken |= format_is_broken(f, d);
 			continue;
+		}
 		if (!whole)
 			remove_leaf(s, &entries[i], (struct iopgt_range){iova, iova + granule - 1});
 		if (!pages++)
@@ -69,7 +86,8 @@ static uint32_t unmap_pages(struct unmap_state *s)
 		table_clean(s->table, entries, run);
 		gather_at_cursor(s->table, s->op, &s->c, removed);
 	}
-	return run;
+	*steps = run;
+	return broken ? IOPGT_BUSY : IOPGT_OK;
 }
 
 static uint64_t granules_here(const struct unmap_state *s)
@@ -105,10 +123,8 @@ static int unmap_entry(struct unmap_state *s, uint32_t *steps)
 	const struct iopgt_format *f = &s->table->format;
 	uint64_t d;
 
-	if (s->c.level == IOPGT_LAST_LEVEL) {
-		*steps = unmap_pages(s);
-		return IOPGT_OK;
-	}
+	if (s->c.level == IOPGT_LAST_LEVEL)
+		return unmap_pages(s, steps);
 	d = live_load_table(cursor_entry(&s->c));
 	if (format_is_table(f, s->c.level, d)) {
 		*steps = 0;
