@@ -30,6 +30,14 @@ enum cursor_move {
 	CURSOR_END,  /* the range is done */
 };
 
+/* Goes up to the start table, at the same address: those below may have gone. */
+static inline void cursor_restart(struct iopgt_cursor *c)
+{
+	c->unsettled = (struct iopgt_range){1, 0};
+	c->level = c->table->geometry.start_level;
+	c->path[c->level + 1] = c->table->root;
+}
+
 static inline void cursor_start(struct iopgt_cursor *c, const struct iopgt_table *table,
                                 struct iopgt_range range, struct iopgt_op *op)
 {
@@ -38,9 +46,7 @@ static inline void cursor_start(struct iopgt_cursor *c, const struct iopgt_table
 	c->iova = range.first;
 	c->budget = op ? op->budget : 0;
 	c->looked_at = 0;
-	c->unsettled = (struct iopgt_range){1, 0};
-	c->level = table->geometry.start_level;
-	c->path[c->level + 1] = table->root;
+	cursor_restart(c);
 	if (op)
 		op->resumed_from = 0;
 }

@@ -162,7 +162,11 @@ static int taken_by(struct map_state *s, uint64_t d)
 	s->op->budget = 0;
 	err = iopgt_trim(s->table, s->c.iova, last - s->c.iova + 1, s->op);
 	s->op->budget = budget;
-	return err ? err : iopgt_gather_flush(s->op);
+	if (!err)
+		err = iopgt_gather_flush(s->op);
+	/* The table that the cursor is in may be one of them. */
+	cursor_restart(&s->c);
+	return err;
 }
 
 static int map_leaves(struct map_state *s)
