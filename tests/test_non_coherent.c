@@ -138,6 +138,32 @@ static void a_failed_map_leaves_nothing_to_be_seen(struct fixture *f)
 	expect_seen(f, FIRST(f), 3 * block(f));
 }
 
+/* Pages, a block, and groups where there are any. */
+static void cleared_access_flags_are_seen(struct fixture *f)
+{
+	uint64_t size = 3 * block(f);
+	struct iopgt_op op = new_op(f);
+
+	map(f, FIRST(f), PHYS(f), block(f), RW);
+	map(f, FIRST(f) + block(f), PHYS(f) + granule(f), block(f), RW);
+	map(f, FIRST(f) + 2 * block(f), PHYS(f) + 2 * block(f), block(f) / 2, RW);
+	page_bitmap(f, FIRST(f), size);
+	expect(IOPGT_OK, iopgt_read_and_clear_accessed(f->table, FIRST(f), size, &f->bitmap, &op));
+	finish(f, &op);
+	for (uint64_t at = FIRST(f), next; at < FIRST(f) + size - block(f) / 2; at = next) {
+		struct iopgt_translation leaf;
+
+		expect(IOPGT_OK, iopgt_translate(f->table, at, &leaf));
+		next = at + leaf.leaf_size;
+		assert_int_equal(walker_access(f->walkers[0], at, WALKER_READ, NULL),
+		                 WALKER_ACCESS_FLAG);
+		expect(IOPGT_OK, iopgt_handle_access_fault(f->table, at));
+		for (; at < next; at += granule(f))
+			assert_int_equal(walker_access(f->walkers[0], at, WALKER_READ, NULL),
+			                 WALKER_OK);
+	}
+}
+
 int main(void)
 {
 	const uint32_t all = FIXTURE_GRANULES | FIXTURE_REGIMES | FIXTURE_LEVELS;
@@ -150,6 +176,12 @@ int main(void)
 	                  .config_flags = IOPGT_CONFIG_NON_COHERENT),
 		TEST_WITH(all, early_write_back_is_harmless, .dirty = FIXTURE_NO_DIRTY,
 	                  .config_flags = IOPGT_CONFIG_NON_COHERENT),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES, cleared_access_flags_are_seen,
+	                  .dirty = FIXTURE_NO_DIRTY,
+	                  .config_flags = IOPGT_CONFIG_NON_COHERENT | IOPGT_CONFIG_ACCESS_FLAG),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES, cleared_access_flags_are_seen,
+	                  .dirty = FIXTURE_NO_DIRTY, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,
+	                  .config_flags = IOPGT_CONFIG_NON_COHERENT | IOPGT_CONFIG_ACCESS_FLAG),
 		TEST_WITH(FIXTURE_GRANULES, a_failed_map_leaves_nothing_to_be_seen,
 	                  .dirty = FIXTURE_NO_DIRTY, .config_flags = IOPGT_CONFIG_NON_COHERENT),
 	};

@@ -35,8 +35,12 @@ static inline void clean_leaves(const struct scan_state *s, live_descriptor *ent
 	const struct iopgt_format *f = &s->table->format;
 
 	if (s->scan->flags & SCAN_ACCESSED) {
-		for (; mask; mask &= mask - 1)
-			marks_not_accessed(f, &entries[bits_lowest(mask)], level);
+		for (; mask; mask &= mask - 1) {
+			live_descriptor *entry = &entries[bits_lowest(mask)];
+
+			marks_not_accessed(f, entry, level);
+			table_clean(s->table, entry, 1);
+		}
 	} else {
 		for (; mask; mask &= mask - 1)
 			marks_clean(f, &entries[bits_lowest(mask)], level);
