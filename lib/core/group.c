@@ -4,8 +4,8 @@
  *
  * Level 1 and 2: in every member the Contiguous bit is exchanged for the
  * `ungrouping` note; the group's range is invalidated and waited for, since a
- * walker may until then write to one member and mark another; then, if any
- * member is dirty, all are made dirty; then the notes go. As long as there is a
+ * walker may until then write to one member and mark another; then all get the
+ * marks, dirty and accessed, that any has; then the notes go. As long as there is a
  * note, readers take the members for a group. Two calls may break up one group
  * at the same time: marks are spread to all before the first note goes, so that
  * whoever comes second finds them.
@@ -47,6 +47,16 @@ void iopgt_group_clean(const struct iopgt_table *table, const struct iopgt_group
 		marks_clean(&table->format, &group->entries[i], group->level);
 }
 
+/* The bits that any entry of the place has. */
+static uint64_t any_bits(const struct iopgt_group *group)
+{
+	uint64_t any = 0;
+
+	for (uint32_t i = 0; i < group->count; i++)
+		any |= live_load(&group->entries[i]);
+	return any;
+}
+
 /* Changes a member by compare-and-swap, whatever walkers do to it meanwhile. */
 static void change_member(struct iopgt_table *table, live_descriptor *entry, int level,
                           uint64_t clear, uint64_t set)
@@ -82,12 +92,23 @@ void iopgt_group_make_dirty(struct iopgt_table *table, const struct iopgt_group 
 	}
 }
 
-void iopgt_group_dissolve(struct iopgt_table *table, const struct iopgt_group *group)
+/* Gives all members the marks that any has. */
+static void spread_marks(struct iopgt_table *table, const struct iopgt_group *group)
 {
 	const struct iopgt_format *f = &table->format;
 
 	if (iopgt_group_is_dirty(table, group))
 		iopgt_group_make_dirty(table, group);
+	if (any_bits(group) & f->accessed)
+		for (uint32_t i = 0; i < group->count; i++)
+			marks_accessed(f, &group->entries[i], group->level);
+}
+
+void iopgt_group_dissolve(struct iopgt_table *table, const struct iopgt_group *group)
+{
+	const struct iopgt_format *f = &table->format;
+
+	spread_marks(table, group);
 	change_members(table, group, f->contiguous | f->ungrouping, 0);
 }
 
@@ -185,10 +206,13 @@ static int run_pass(struct group_pass *p, struct iopgt_range *range, uint64_t bu
 
 /* --- Breaking up --- */
 
-/* The entry of the group's place that the cursor is on. */
+/*
+ * The entry of the group's place that the cursor is on. If another call has
+ * completed it, what that one spread before is seen from here on.
+ */
 static uint64_t entry_at(const struct group_pass *p)
 {
-	return live_load(cursor_entry(&p->c));
+	return live_load_table(cursor_entry(&p->c));
 }
 
 /* Level 0. False: another call has taken the group. */
@@ -255,11 +279,10 @@ static void complete_ungroup(struct group_pass *p, const struct iopgt_group *gro
 	p->op->stats.ungrouped++;
 	if (broken) {
 		restore_entries(p, group, broken_is_dirty(p, group), f->contiguous | f->ungrouping,
-		                0);
+		                any_bits(group) & f->accessed);
 		return;
 	}
-	if (iopgt_group_is_dirty(p->table, group))
-		iopgt_group_make_dirty(p->table, group);
+	spread_marks(p->table, group);
 	change_members(p->table, group, f->ungrouping, 0);
 }
 
@@ -358,25 +381,21 @@ static bool could_be_group(const struct group_pass *p, const struct iopgt_group 
 }
 
 /*
- * Leaves of a group may differ by what walkers mark, and only by that (R_CBXXM,
- * I_CQTNL): where some do not mark, all get the marks that any has.
+ * Leaves of a group may differ by what hardware marks, and only by that (R_CBXXM,
+ * R_LCGVS): all get the marks that any has where software sets them.
  */
 static void make_alike(struct group_pass *p, const struct iopgt_group *group)
 {
 	const struct iopgt_format *f = format_of(p);
-	uint64_t any = 0;
+	bool accessed = (any_bits(group) & f->accessed) != 0;
 	bool dirty = false;
 
+	for (uint32_t i = 0; i < group->count && p->table->software_dirty; i++)
+		dirty |= format_is_dirty(f, live_load(&group->entries[i]));
 	for (uint32_t i = 0; i < group->count; i++) {
-		uint64_t d = live_load(&group->entries[i]);
-
-		any |= d;
-		dirty |= format_is_dirty(f, d);
-	}
-	for (uint32_t i = 0; i < group->count; i++) {
-		if (dirty && p->table->software_dirty)
+		if (dirty)
 			marks_dirty_if_clean(f, &group->entries[i], group->level);
-		if (any & f->accessed)
+		if (accessed)
 			marks_accessed(f, &group->entries[i], group->level);
 	}
 }

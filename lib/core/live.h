@@ -7,8 +7,9 @@
  * written whole. Orders:
  *
  * - live_load_table acquires: the new table that a descriptor links is seen
- *   filled. live_load does not: what follows from a leaf's value is an atomic
- *   operation on that same leaf, which is ordered by coherence.
+ *   filled; and what was done to other members before a group was gone. live_load
+ *   does not: what follows from a leaf's value is an atomic operation on that same
+ *   leaf, which is ordered by coherence.
  * - live_replace and live_exchange release: the content of the table that a new
  *   descriptor links was stored before it.
  * - Clearing a mark is ordered before the invalidation by the HAL's contract

@@ -47,6 +47,21 @@ static bool protect_leaf(struct protect_state *s, live_descriptor *entry, int le
 	return false;
 }
 
+/*
+ * Before the first member of a group: where walkers do not mark, its entries may
+ * not differ (R_LCGVS), so that all count as written if one does.
+ */
+static void level_group(struct protect_state *s, live_descriptor *entries, uint32_t index,
+                        uint64_t iova)
+{
+	struct iopgt_group group = group_of_entry(s->table, entries, index, s->c.level, iova);
+
+	if (s->table->grouped && s->table->software_dirty && index % group.count == 0 &&
+	    format_is_member(&s->table->format, s->c.level, live_load(&entries[index])) &&
+	    iopgt_group_is_dirty(s->table, &group))
+		iopgt_group_make_dirty(s->table, &group);
+}
+
 static uint32_t protect_pages(struct protect_state *s)
 {
 	live_descriptor *entries = cursor_entry(&s->c);
@@ -56,6 +71,7 @@ static uint32_t protect_pages(struct protect_state *s)
 	uint64_t iova = s->c.iova;
 
 	for (uint32_t i = 0; i < run; i++, iova += granule) {
+		level_group(s, cursor_table(&s->c), cursor_index(&s->c) + i, iova);
 		if (!format_is_leaf(&s->table->format, s->c.level, live_load(&entries[i])))
 			s->op->stats.holes++;
 		else if (protect_leaf(s, &entries[i], s->c.level)) {
@@ -80,6 +96,7 @@ static int protect_block(struct protect_state *s, uint64_t d, uint32_t *steps)
 		*steps = 0;
 		return iopgt_split_one(s->table, &s->c, d, s->op);
 	}
+	level_group(s, cursor_table(&s->c), cursor_index(&s->c), s->c.iova);
 	if (protect_leaf(s, entry, s->c.level)) {
 		table_clean(s->table, entry, 1);
 		gather_at_cursor(s->table, s->op, &s->c,
