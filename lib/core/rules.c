@@ -34,24 +34,32 @@ static uint32_t check_state(const struct iopgt_table *table, uint64_t d)
 	return IOPGT_RULE_LEAF_STATE;
 }
 
-/* Whether the leaf is what its own permissions, memory type and attributes encode to. */
-static bool encodes_back(const struct iopgt_table *table, int level, uint64_t d)
+/*
+ * Whether the leaf is what its own permissions, memory type and attributes encode
+ * to. Mostly a leaf is like the last one.
+ */
+static bool encodes_back(struct iopgt_rules_walk *walk, int level, uint64_t d)
 {
+	const struct iopgt_table *table = walk->table;
 	const struct iopgt_format *f = &table->format;
 	uint64_t free_bits = f->kept_dirty | f->contiguous | f->ungrouping;
+	uint64_t given = format_leaf_bits(f, level, d & ~free_bits);
 	struct iopgt_leaf_kind kind;
 	uint64_t bits;
 
+	if (given == walk->good_bits)
+		return true;
 	f->leaf_kind(f, d, &kind);
 	if (format_is_clean(f, d))
 		kind.prot |= IOPGT_CLEAN;
 	if (f->leaf_bits(f, &kind, &bits))
 		return false;
-	if (table->access_managed) {
-		free_bits |= f->accessed;
-		bits &= ~f->accessed;
-	}
-	return format_leaf_bits(f, level, d & ~free_bits) == bits;
+	if (table->access_managed)
+		bits = (bits & ~f->accessed) | (given & f->accessed);
+	if (given != bits)
+		return false;
+	walk->good_bits = given;
+	return true;
 }
 
 /* A member of a contiguous group: allowed, and like all the others. */
@@ -66,6 +74,10 @@ static uint32_t check_group(const struct iopgt_cursor *c, uint64_t d)
 
 	if (!geometry_group_allowed(g->leaf_sizes, g, c->level))
 		return IOPGT_RULE_GROUP;
+	/* Looked at with the first one, if that is a member. */
+	if (cursor_in_place(c) && (live_load(group.entries) & f->contiguous) &&
+	    format_is_leaf(f, c->level, live_load(group.entries)))
+		return IOPGT_RULE_NONE;
 	for (uint32_t i = 0; i < group.count; i++, phys += geometry_size(g, c->level)) {
 		uint64_t other = live_load(&group.entries[i]);
 
@@ -77,7 +89,7 @@ static uint32_t check_group(const struct iopgt_cursor *c, uint64_t d)
 	return IOPGT_RULE_NONE;
 }
 
-static uint32_t check_leaf(const struct iopgt_cursor *c, uint64_t d)
+static uint32_t check_leaf(const struct iopgt_cursor *c, uint64_t d, struct iopgt_rules_walk *walk)
 {
 	const struct iopgt_table *table = c->table;
 	const struct iopgt_format *f = &table->format;
@@ -97,7 +109,7 @@ static uint32_t check_leaf(const struct iopgt_cursor *c, uint64_t d)
 	/* Others use memory types and attributes that this library has no name for. */
 	if (not_cached || (d & f->leaf_reserved) ||
 	    (!table->access_managed && !(d & f->accessed)) ||
-	    (!table->opened && !encodes_back(table, c->level, d)))
+	    (!table->opened && !encodes_back(walk, c->level, d)))
 		return IOPGT_RULE_LEAF_BITS;
 	return d & f->contiguous ? check_group(c, d) : IOPGT_RULE_NONE;
 }
@@ -127,7 +139,7 @@ static uint32_t check_entry(struct iopgt_cursor *c, uint64_t d, struct iopgt_rul
 		return check_link(c, d, walk);
 	if (format_is_leaf(f, c->level, d)) {
 		walk->ungrouping |= (d & f->ungrouping) != 0;
-		return check_leaf(c, d);
+		return check_leaf(c, d, walk);
 	}
 	if (c->table->opened)
 		return format_is_present(f, d) ? IOPGT_RULE_LEAF_LEVEL : IOPGT_RULE_NONE;
@@ -140,6 +152,7 @@ int iopgt_rules_walk(struct iopgt_rules_walk *walk, struct iopgt_finding *findin
 	bool more = true;
 
 	cursor_start(&c, walk->table, table_whole(walk->table), NULL);
+	walk->good_bits = UINT64_MAX; /* of no leaf */
 	while (more) {
 		uint64_t d = live_load_table(cursor_entry(&c));
 		int level = c.level;

@@ -11,9 +11,10 @@ struct iopgt_rules_walk {
 	/* Null, or called for each table below the start table; an error: it is linked twice. */
 	int (*claim)(void *context, uint64_t phys);
 	void *context;
-	uint64_t tables; /* out */
-	bool ungrouping; /* out: leaves have the note of an unfinished break-up */
-	int err;         /* out: of claim */
+	uint64_t good_bits; /* of a leaf that was found to be good */
+	uint64_t tables;    /* out */
+	bool ungrouping;    /* out: leaves have the note of an unfinished break-up */
+	int err;            /* out: of claim */
 };
 
 /* Looks at every descriptor. IOPGT_CORRUPT: finding->rule is broken. Changes nothing. */

@@ -54,10 +54,13 @@ static bool protect_leaf(struct protect_state *s, live_descriptor *entry, int le
 static void level_group(struct protect_state *s, live_descriptor *entries, uint32_t index,
                         uint64_t iova)
 {
-	struct iopgt_group group = group_of_entry(s->table, entries, index, s->c.level, iova);
+	struct iopgt_group group;
 
-	if (s->table->grouped && s->table->software_dirty && index % group.count == 0 &&
-	    format_is_member(&s->table->format, s->c.level, live_load(&entries[index])) &&
+	if (!s->table->grouped || !s->table->software_dirty)
+		return;
+	group = group_of_entry(s->table, entries, index, s->c.level, iova);
+	if (&entries[index] == group.entries &&
+	    format_is_member(&s->table->format, s->c.level, live_load(group.entries)) &&
 	    iopgt_group_is_dirty(s->table, &group))
 		iopgt_group_make_dirty(s->table, &group);
 }
