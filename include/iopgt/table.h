@@ -68,6 +68,7 @@ struct iopgt_table {
 	bool never_clean; /* of a domain that does not track: its walkers may be unable to mark */
 	uint8_t split_on_clear;     /* a block that is cleaned is split: enum in scan.h */
 	uint32_t kept_dirty;        /* atomic: some leaf may carry format.kept_dirty */
+	uint32_t cleared_accessed;  /* atomic: some access flag may be clear */
 	uint32_t tables;            /* atomic: tables in use but for the start table */
 	uint32_t failed_syncs;      /* atomic: they voided what other ops had posted */
 	struct iopgt_config config; /* as given */
@@ -133,10 +134,11 @@ struct iopgt_tree {
  * looks a second time. phys_to_virt must know no memory that is somebody else's,
  * or free: nobody could tell a link to that from a good one.
  *
- * Bits 55 and 56 of a leaf are taken for this library's notes: that a contiguous
- * group was being broken up, and that a leaf was written. Where OWNING finds the
- * former it invalidates all, waits, and completes it: what may have been written
- * is dirty then.
+ * Bits 55 and 56 of a leaf are taken for this library's notes, that a contiguous
+ * group was being broken up and that a leaf was written; and bit 54 of a table,
+ * that a split was not complete. Where OWNING finds the first or the last it
+ * invalidates all, waits, and completes it: what may have been written is dirty
+ * then.
  *
  * Context: walkers may run; nobody else changes the tree from now on (OWNING), or
  * while a verb runs.

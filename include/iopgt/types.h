@@ -169,9 +169,10 @@ struct iopgt_op {
  * it must be treated as dirty.
  *
  * Context: any lock the host's invalidation callbacks allow. Idempotent.
- * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT; an error of invalidate_all or sync:
- * nothing was freed, all is still owed, call again; IOPGT_BAD_TABLE:
- * phys_to_virt gave null for an unlinked table, the tables are still owed.
+ * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT; an error of invalidate_all or sync, or
+ * IOPGT_BUSY: failed waits of other ops made this one's worthless: nothing was
+ * freed, all is still owed, call again; IOPGT_BAD_TABLE: phys_to_virt gave null
+ * for an unlinked table, the tables are still owed.
  */
 int iopgt_op_finish(struct iopgt_op *op);
 

@@ -20,6 +20,8 @@ struct iopgt_cursor {
 	uint64_t looked_at; /* entries stepped over or gone down through */
 	struct iopgt_range
 		unsettled; /* of the outermost such table gone into; none: first > last */
+	bool left_table;   /* it has come up from the table that its entry links, or linked */
+	bool after_table;  /* the same of the entry before */
 	int level;
 	live_descriptor *path[IOPGT_MAX_LEVELS]; /* tables, [level + 1] */
 };
@@ -46,6 +48,8 @@ static inline void cursor_start(struct iopgt_cursor *c, const struct iopgt_table
 	c->iova = range.first;
 	c->budget = op ? op->budget : 0;
 	c->looked_at = 0;
+	c->left_table = false;
+	c->after_table = false;
 	cursor_restart(c);
 	if (op)
 		op->resumed_from = 0;
@@ -166,11 +170,14 @@ static inline enum cursor_move cursor_step(struct iopgt_cursor *c, uint32_t coun
 	c->looked_at += count;
 	if (!at_end && (geometry_index(g, c->level, end) || c->level == g->start_level)) {
 		c->iova = end;
+		c->after_table = c->left_table;
+		c->left_table = false;
 		return CURSOR_MORE;
 	}
 	if (c->level == g->start_level)
 		return CURSOR_END;
 	c->iova = at_end ? c->range.last : end - 1;
+	c->left_table = true;
 	c->level--;
 	return CURSOR_UP;
 }
@@ -191,11 +198,10 @@ static inline bool cursor_in_place(const struct iopgt_cursor *c)
 	return (cursor_index(c) & (geometry_group_entries(&c->table->geometry, c->level) - 1)) != 0;
 }
 
-/* Whether a group may begin before the cursor and go on after it: one without a table before. */
+/* Whether a group may begin before the cursor and go on after it: no table is part of one. */
 static inline bool cursor_in_group(const struct iopgt_cursor *c)
 {
-	return c->table->grouped && cursor_in_place(c) &&
-	       !format_is_table(&c->table->format, c->level, live_load(cursor_entry(c) - 1));
+	return c->table->grouped && cursor_in_place(c) && !c->after_table;
 }
 
 /* To be asked after a step: whether the call has to end here. */

@@ -10,9 +10,9 @@
  * at the same time: marks are spread to all before the first note goes, so that
  * whoever comes second finds them.
  *
- * Level 0: every member is made invalid but keeps its content; after the wait
- * the members are put back without the bit, dirty if any was. The first member
- * decides which of two calls goes on.
+ * Level 0: every member is made invalid but keeps its content, the first one
+ * first; after the wait the members are put back without the bit, dirty if any
+ * was, the first one last: whoever takes it has the group alone.
  *
  * Groups of one call share the wait.
  */
@@ -215,19 +215,27 @@ static uint64_t entry_at(const struct group_pass *p)
 	return live_load_table(cursor_entry(&p->c));
 }
 
-/* Level 0. False: another call has taken the group. */
-static bool break_entries(struct group_pass *p, const struct iopgt_group *group)
+/*
+ * Level 0. `contiguous`: what the members have of that bit. False: another call
+ * has the group. Who breaks the first entry has it, until that is put back.
+ */
+static bool break_entries(struct group_pass *p, const struct iopgt_group *group,
+                          uint64_t contiguous)
 {
 	const struct iopgt_format *f = format_of(p);
+	uint64_t first = live_load(&group->entries[0]);
 
-	for (uint32_t i = 0; i < group->count; i++) {
+	do {
+		if (!format_is_leaf(f, group->level, first) ||
+		    (first & f->contiguous) != contiguous)
+			return false;
+	} while (!live_replace(&group->entries[0], &first, format_break_member(f, first)));
+	for (uint32_t i = 1; i < group->count; i++) {
 		uint64_t old = live_load(&group->entries[i]);
 
 		while (format_is_leaf(f, group->level, old) &&
 		       !live_replace(&group->entries[i], &old, format_break_member(f, old))) {
 		}
-		if (i == 0 && !format_is_leaf(f, group->level, old))
-			return false;
 	}
 	table_clean(p->table, group->entries, group->count);
 	return true;
@@ -239,7 +247,7 @@ static void restore_entries(struct group_pass *p, const struct iopgt_group *grou
 {
 	const struct iopgt_format *f = format_of(p);
 
-	for (uint32_t i = 0; i < group->count; i++) {
+	for (uint32_t i = group->count; i-- > 0;) {
 		uint64_t d = live_load(&group->entries[i]);
 
 		if (!format_is_broken_member(f, d))
@@ -304,7 +312,7 @@ static int visit_ungroup(struct group_pass *p, const struct iopgt_group *group)
 		return IOPGT_WOULD_BREAK;
 	if (!breaks)
 		change_members(p->table, group, f->contiguous, f->ungrouping);
-	else if (!break_entries(p, group))
+	else if (!break_entries(p, group, f->contiguous))
 		return IOPGT_BUSY;
 	take(p, group);
 	return IOPGT_OK;
@@ -417,7 +425,8 @@ static int visit_make(struct group_pass *p, const struct iopgt_group *group)
 		return IOPGT_WOULD_BREAK;
 	make_alike(p, group);
 	if (p->table->bbm_level == 0) {
-		break_entries(p, group);
+		if (!break_entries(p, group, 0))
+			return IOPGT_BUSY;
 		take(p, group);
 		return IOPGT_OK;
 	}

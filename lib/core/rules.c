@@ -34,6 +34,12 @@ static uint32_t check_state(const struct iopgt_table *table, uint64_t d)
 	return IOPGT_RULE_LEAF_STATE;
 }
 
+/* Whether somebody sets a cleared access flag, or was there to do so. */
+static bool may_be_not_accessed(const struct iopgt_table *table)
+{
+	return table->access_managed || table_counted(&table->cleared_accessed);
+}
+
 /*
  * Whether the leaf is what its own permissions, memory type and attributes encode
  * to. Mostly a leaf is like the last one.
@@ -54,7 +60,7 @@ static bool encodes_back(struct iopgt_rules_walk *walk, int level, uint64_t d)
 		kind.prot |= IOPGT_CLEAN;
 	if (f->leaf_bits(f, &kind, &bits))
 		return false;
-	if (table->access_managed)
+	if (may_be_not_accessed(table))
 		bits = (bits & ~f->accessed) | (given & f->accessed);
 	if (given != bits)
 		return false;
@@ -108,7 +114,7 @@ static uint32_t check_leaf(const struct iopgt_cursor *c, uint64_t d, struct iopg
 		return rule;
 	/* Others use memory types and attributes that this library has no name for. */
 	if (not_cached || (d & f->leaf_reserved) ||
-	    (!table->access_managed && !(d & f->accessed)) ||
+	    (!(d & f->accessed) && !may_be_not_accessed(table)) ||
 	    (!table->opened && !encodes_back(walk, c->level, d)))
 		return IOPGT_RULE_LEAF_BITS;
 	return d & f->contiguous ? check_group(c, d) : IOPGT_RULE_NONE;
@@ -122,6 +128,7 @@ static uint32_t check_link(struct iopgt_cursor *c, uint64_t d, struct iopgt_rule
 	if (rule)
 		return rule;
 	walk->tables++;
+	walk->unfinished |= (d & c->table->format.unsettled) != 0;
 	if (walk->claim) {
 		walk->err = walk->claim(walk->context, format_address(&c->table->format, d));
 		if (walk->err)
@@ -138,7 +145,7 @@ static uint32_t check_entry(struct iopgt_cursor *c, uint64_t d, struct iopgt_rul
 	if (format_is_table(f, c->level, d))
 		return check_link(c, d, walk);
 	if (format_is_leaf(f, c->level, d)) {
-		walk->ungrouping |= (d & f->ungrouping) != 0;
+		walk->unfinished |= (d & f->ungrouping) != 0;
 		return check_leaf(c, d, walk);
 	}
 	if (c->table->opened)

@@ -13,7 +13,7 @@ struct iopgt_rules_walk {
 	void *context;
 	uint64_t good_bits; /* of a leaf that was found to be good */
 	uint64_t tables;    /* out */
-	bool ungrouping;    /* out: leaves have the note of an unfinished break-up */
+	bool unfinished;    /* out: the note of an unfinished split or break-up was found */
 	int err;            /* out: of claim */
 };
 

@@ -301,6 +301,8 @@ int iopgt_scan_check(struct iopgt_scan *scan, uint64_t iova, uint64_t size)
 	}
 	if ((scan->flags & SCAN_CLEAN) && scan->table->read_only)
 		return IOPGT_READ_ONLY;
+	if ((scan->flags & SCAN_CLEAN) && (scan->flags & SCAN_ACCESSED))
+		table_note(&scan->table->cleared_accessed);
 	if (scan->visitor)
 		return IOPGT_OK;
 	return iopgt_bitmap_check(scan->table, scan->bitmap, &scan->range);

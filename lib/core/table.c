@@ -3,6 +3,7 @@
 
 #include "core/cursor.h"
 #include "format/lpae.h"
+#include "format/regime.h"
 
 int iopgt_check_range(const struct iopgt_table *table, uint64_t iova, uint64_t size,
                       struct iopgt_range *range)
@@ -141,8 +142,7 @@ static int check_flags(const struct iopgt_config *config)
 /* The modes of live change; AArch32 has no nT and no DBM. */
 static int check_modes(const struct iopgt_config *config)
 {
-	bool aarch32 =
-		config->regime == IOPGT_STAGE1_AARCH32 || config->regime == IOPGT_STAGE2_AARCH32;
+	bool aarch32 = regime_is_aarch32(config->regime);
 
 	if (config->bbm_level > 2 || (aarch32 && config->bbm_level == 1))
 		return IOPGT_BAD_BBM_LEVEL;

@@ -122,6 +122,9 @@ static void recompute(struct iopgt_domain *domain)
 			table->faults_retried = false;
 		if (!(w->flags & (IOPGT_WALKER_DIRTY | IOPGT_WALKER_ACCESSED)))
 			table->access_managed = false;
+		/* Where leaves have no nT there is no level 1. */
+		if (table->bbm_level == 1 && !table->format.no_cache)
+			table->bbm_level = 0;
 		domain->tlb.max_ranges = stricter(domain->tlb.max_ranges, w->tlb->max_ranges);
 		if (w->tlb->join_bytes < join)
 			join = w->tlb->join_bytes;

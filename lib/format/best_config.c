@@ -2,15 +2,7 @@
 /* The configuration that suits given walkers, and what a walker can do of one. */
 #include <iopgt/capabilities.h>
 
-static bool is_stage2(uint32_t regime)
-{
-	return regime == IOPGT_STAGE2 || regime == IOPGT_STAGE2_AARCH32;
-}
-
-static bool is_aarch32(uint32_t regime)
-{
-	return regime == IOPGT_STAGE1_AARCH32 || regime == IOPGT_STAGE2_AARCH32;
-}
+#include "format/regime.h"
 
 static unsigned smaller(unsigned a, unsigned b)
 {
@@ -35,7 +27,7 @@ static bool has_granule(uint32_t granules, unsigned shift)
 /* Whether such a table can be walked, sizes and dirty management aside. */
 static bool can_walk(const struct iopgt_capabilities *c, const struct iopgt_config *config)
 {
-	bool stage2 = is_stage2(config->regime), aarch32 = is_aarch32(config->regime);
+	bool stage2 = regime_is_stage2(config->regime), aarch32 = regime_is_aarch32(config->regime);
 	uint32_t needed = stage2 ? IOPGT_CAN_STAGE2 : IOPGT_CAN_STAGE1;
 
 	needed |= aarch32 ? IOPGT_CAN_AARCH32 : IOPGT_CAN_AARCH64;
@@ -63,7 +55,7 @@ static unsigned output_bits_of(const struct iopgt_capabilities *c,
 {
 	bool has_52_bits = config->granule_shift == 16 || (config->flags & IOPGT_CONFIG_LPA2);
 
-	if (is_aarch32(config->regime))
+	if (regime_is_aarch32(config->regime))
 		return smaller(c->output_bits, 40);
 	return smaller(c->output_bits, has_52_bits ? 52 : 48);
 }
@@ -72,7 +64,7 @@ static unsigned input_bits_of(const struct iopgt_capabilities *c, const struct i
 {
 	if (config->regime == IOPGT_STAGE1_AARCH32)
 		return 32;
-	if (is_stage2(config->regime))
+	if (regime_is_stage2(config->regime))
 		return output_bits_of(c, config);
 	if (config->granule_shift == 16)
 		return c->input_bits_64k;
@@ -82,7 +74,7 @@ static unsigned input_bits_of(const struct iopgt_capabilities *c, const struct i
 static uint8_t bbm_level_of(const struct iopgt_capabilities *c, uint32_t regime)
 {
 	/* AArch32 descriptors have no nT, and SMMUs state the level of AArch64 tables. */
-	if (is_aarch32(regime))
+	if (regime_is_aarch32(regime))
 		return 0;
 	return (uint8_t)smaller(c->bbm_level, c->flags & IOPGT_CAN_AVOID_CONFLICTS ? 2 : 1);
 }
@@ -93,7 +85,7 @@ static bool choose_dirty(const struct iopgt_capabilities *c, const struct iopgt_
 	config->dirty = IOPGT_DIRTY_NONE;
 	if (!(wishes->flags & IOPGT_WISH_DIRTY))
 		return true;
-	if (is_aarch32(wishes->regime) || (config->flags & IOPGT_CONFIG_NON_COHERENT))
+	if (regime_is_aarch32(wishes->regime) || (config->flags & IOPGT_CONFIG_NON_COHERENT))
 		return false;
 	if (c->update >= IOPGT_UPDATE_DIRTY)
 		config->dirty = IOPGT_DIRTY_HARDWARE;
@@ -113,7 +105,8 @@ static bool choose_sizes(const struct iopgt_capabilities *c, const struct iopgt_
 
 	if (wide && config->granule_shift != 16)
 		config->flags |= IOPGT_CONFIG_LPA2;
-	if (input < least && (c->flags & IOPGT_CAN_SMALL_TABLES) && !is_aarch32(config->regime))
+	if (input < least && (c->flags & IOPGT_CAN_SMALL_TABLES) &&
+	    !regime_is_aarch32(config->regime))
 		config->flags |= IOPGT_CONFIG_SMALL_TABLES;
 	if (config->flags & IOPGT_CONFIG_SMALL_TABLES)
 		least = config->granule_shift == 16 ? 17 : 16;
@@ -179,9 +172,9 @@ int iopgt_walker_from_capabilities(const struct iopgt_capabilities *capabilities
 		return IOPGT_INCOMPATIBLE;
 	if (capabilities->flags & IOPGT_CAN_COHERENT_WALK)
 		flags |= IOPGT_WALKER_COHERENT;
-	if (capabilities->update >= IOPGT_UPDATE_ACCESSED && !is_aarch32(config->regime))
+	if (capabilities->update >= IOPGT_UPDATE_ACCESSED && !regime_is_aarch32(config->regime))
 		flags |= IOPGT_WALKER_ACCESSED;
-	if (capabilities->update >= IOPGT_UPDATE_DIRTY && !is_aarch32(config->regime))
+	if (capabilities->update >= IOPGT_UPDATE_DIRTY && !regime_is_aarch32(config->regime))
 		flags |= IOPGT_WALKER_DIRTY;
 	walker->flags = flags;
 	walker->bbm_level = bbm_level_of(capabilities, config->regime);

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "format/geometry.h"
 
+#include "format/regime.h"
+
 #define CONCATENATED_MAX_BITS 4 /* up to 16 tables at the start level (D8.2.2) */
 #define START_TABLE_BYTES_MIN 64
 #define AARCH32_OUTPUT_BITS   40
-
-static bool is_stage2(const struct iopgt_config *config)
-{
-	return config->regime == IOPGT_STAGE2 || config->regime == IOPGT_STAGE2_AARCH32;
-}
-
-static bool is_aarch32(const struct iopgt_config *config)
-{
-	return config->regime == IOPGT_STAGE1_AARCH32 || config->regime == IOPGT_STAGE2_AARCH32;
-}
 
 /* Addresses beyond 48 bits: with 64 KiB pages (FEAT_LPA, FEAT_LVA), else with DS = 1. */
 static bool has_52_bits(const struct iopgt_config *config)
@@ -26,7 +18,7 @@ static int check_output_bits(const struct iopgt_config *config)
 	static const uint8_t sizes[] = {32, 36, 40, 42, 44, 48, 52};
 	unsigned bits = config->output_bits;
 
-	if (is_aarch32(config) && bits > AARCH32_OUTPUT_BITS)
+	if (regime_is_aarch32(config->regime) && bits > AARCH32_OUTPUT_BITS)
 		return IOPGT_BAD_OUTPUT_BITS;
 	if (bits == 52 && !has_52_bits(config))
 		return IOPGT_BAD_OUTPUT_BITS;
@@ -61,7 +53,7 @@ static int check_input_bits(const struct iopgt_config *config)
 	if (bits < input_bits_min(config) || bits > input_bits_max(config))
 		return IOPGT_BAD_INPUT_BITS;
 	/* D8.2.3: stage 2 translates no more than there are physical addresses. */
-	if (is_stage2(config) && bits > config->output_bits)
+	if (regime_is_stage2(config->regime) && bits > config->output_bits)
 		return IOPGT_BAD_INPUT_BITS;
 	return IOPGT_OK;
 }
@@ -173,7 +165,8 @@ int iopgt_geometry_init(struct iopgt_geometry *g, const struct iopgt_config *con
 	unsigned shift = config->granule_shift;
 	int err;
 
-	if ((shift != 12 && shift != 14 && shift != 16) || (is_aarch32(config) && shift != 12))
+	if ((shift != 12 && shift != 14 && shift != 16) ||
+	    (regime_is_aarch32(config->regime) && shift != 12))
 		return IOPGT_BAD_GRANULE;
 	err = check_output_bits(config);
 	if (!err)
@@ -188,7 +181,7 @@ int iopgt_geometry_init(struct iopgt_geometry *g, const struct iopgt_config *con
 	};
 	if (config->flags & IOPGT_CONFIG_TTBR1)
 		g->input_first = ~(geometry_input_size(g) - 1);
-	g->start_level = (int8_t)start_level_of(g, is_stage2(config));
+	g->start_level = (int8_t)start_level_of(g, regime_is_stage2(config->regime));
 	g->root_bytes = geometry_entries(g, g->start_level) * (uint32_t)sizeof(uint64_t);
 	if (g->root_bytes < START_TABLE_BYTES_MIN)
 		g->root_bytes = START_TABLE_BYTES_MIN;

@@ -6,6 +6,7 @@
 
 #include "format/field.h"
 #include "format/format.h"
+#include "format/regime.h"
 
 #define CPU_RANGE_BASE_SHIFT 16 /* of BaseADDR with DS = 1 */
 #define CPU_SCALES           4
@@ -25,16 +26,6 @@ enum opcode {
 	S12_VMALL = 0x28,
 	S2_IPA = 0x2a,
 };
-
-static bool is_stage2(uint32_t regime)
-{
-	return regime == IOPGT_STAGE2 || regime == IOPGT_STAGE2_AARCH32;
-}
-
-static bool is_aarch32(uint32_t regime)
-{
-	return regime == IOPGT_STAGE1_AARCH32 || regime == IOPGT_STAGE2_AARCH32;
-}
 
 static uint64_t size_of(unsigned shift)
 {
@@ -80,7 +71,7 @@ static int usable_level(const struct iopgt_tlbi *t, const struct iopgt_tlbi_targ
 	/* An SMMU knows of TTL only with TG, which asks for a range (4.4.1.1). */
 	if ((target->flags & IOPGT_TLBI_SMMU) && !(target->flags & IOPGT_TLBI_RANGE))
 		return IOPGT_NO_LEVEL;
-	if (!(target->flags & IOPGT_TLBI_SMMU) && is_aarch32(target->config->regime))
+	if (!(target->flags & IOPGT_TLBI_SMMU) && regime_is_aarch32(target->config->regime))
 		return IOPGT_NO_LEVEL;
 	/* A hint keeps table descriptors at its level and below (4.4.1.1, note). */
 	if (!t->leaf && level != IOPGT_LAST_LEVEL)
@@ -115,7 +106,8 @@ static bool ranges_work(const struct iopgt_tlbi *t, uint32_t regime)
 	/* D8.17.5.2: UNPREDICTABLE with DS = 1, TTL = 0 and bits 38:12 not zero; TTL has no 0. */
 	if (t->granule_shift == 12 && t->lpa2 && t->level <= 0)
 		return false;
-	return !is_aarch32(regime) && t->stride_shift < t->granule_shift + 5u * CPU_SCALES + 1;
+	return !regime_is_aarch32(regime) &&
+	       t->stride_shift < t->granule_shift + 5u * CPU_SCALES + 1;
 }
 
 static void widen(struct iopgt_tlbi *t, unsigned shift)
@@ -136,7 +128,7 @@ static unsigned opcode_of(const struct iopgt_tlbi_target *target)
 {
 	bool every = target->flags & IOPGT_TLBI_EVERY_ASID;
 
-	if (is_stage2(target->config->regime))
+	if (regime_is_stage2(target->config->regime))
 		return S2_IPA;
 	if (target->config->regime == IOPGT_STAGE1_EL2)
 		return EL2_VA;
@@ -149,7 +141,7 @@ static bool uses_asid(const struct iopgt_tlbi_target *target)
 {
 	uint32_t regime = target->config->regime;
 
-	return !(target->flags & IOPGT_TLBI_EVERY_ASID) && !is_stage2(regime) &&
+	return !(target->flags & IOPGT_TLBI_EVERY_ASID) && !regime_is_stage2(regime) &&
 	       regime != IOPGT_STAGE1_EL2;
 }
 
@@ -232,7 +224,7 @@ int iopgt_tlbi_begin(struct iopgt_tlbi *tlbi, const struct iopgt_tlbi_target *ta
 		.fixed = {fixed_word(target, opcode_of(target)), 0},
 		.flags = target->flags,
 		.granule_shift = target->config->granule_shift,
-		.stage2 = is_stage2(target->config->regime),
+		.stage2 = regime_is_stage2(target->config->regime),
 		.lpa2 = (target->config->flags & IOPGT_CONFIG_LPA2) != 0,
 		.leaf = !(request->flags & IOPGT_INVALIDATE_WALK_CACHES),
 	};
@@ -350,7 +342,7 @@ static unsigned opcode_of_all(const struct iopgt_tlbi_target *target)
 {
 	bool every = target->flags & IOPGT_TLBI_EVERY_ASID;
 
-	if (is_stage2(target->config->regime))
+	if (regime_is_stage2(target->config->regime))
 		return S12_VMALL;
 	if (target->config->regime == IOPGT_STAGE1_EL2)
 		return EL2_ALL;

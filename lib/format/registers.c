@@ -6,6 +6,7 @@
 
 #include "format/field.h"
 #include "format/format.h"
+#include "format/regime.h"
 
 #define AARCH32_CONTROL_RES1 31 /* VTCR; TTBCR has EAE there */
 
@@ -81,9 +82,8 @@ static void encode(const struct iopgt_table *table, uint32_t flags, struct iopgt
 		.input_size = encode_input_size(config),
 		.tg0 = tg0[granule],
 		.tg1 = tg1[granule],
-		.stage2 = config->regime == IOPGT_STAGE2 || config->regime == IOPGT_STAGE2_AARCH32,
-		.aarch32 = config->regime == IOPGT_STAGE1_AARCH32 ||
-	                   config->regime == IOPGT_STAGE2_AARCH32,
+		.stage2 = regime_is_stage2(config->regime),
+		.aarch32 = regime_is_aarch32(config->regime),
 		.upper = (config->flags & IOPGT_CONFIG_TTBR1) != 0,
 		.dirty = config->dirty == IOPGT_DIRTY_HARDWARE,
 		.wide_base = config->output_bits == 52 || (config->flags & IOPGT_CONFIG_LPA2),
@@ -243,8 +243,7 @@ static int check_values(const struct iopgt_register_inputs *in, uint32_t regime)
 
 static int check_flags(const struct iopgt_register_inputs *in, const struct iopgt_config *config)
 {
-	bool aarch32 =
-		config->regime == IOPGT_STAGE1_AARCH32 || config->regime == IOPGT_STAGE2_AARCH32;
+	bool aarch32 = regime_is_aarch32(config->regime);
 	bool access_managed =
 		config->dirty != IOPGT_DIRTY_NONE || (config->flags & IOPGT_CONFIG_ACCESS_FLAG);
 	uint32_t known = IOPGT_REGISTERS_ALL_FLAGS;
@@ -256,7 +255,7 @@ static int check_flags(const struct iopgt_register_inputs *in, const struct iopg
 	if (config->regime != IOPGT_STAGE1_EL1)
 		known &= ~(uint32_t)IOPGT_REGISTERS_E2H;
 	/* An STE that stalls at stage 2 and answers ATS requests is ILLEGAL (5.2 EATS). */
-	if (in->ats && (config->regime == IOPGT_STAGE2 || config->regime == IOPGT_STAGE2_AARCH32))
+	if (in->ats && regime_is_stage2(config->regime))
 		known &= ~(uint32_t)IOPGT_REGISTERS_STALL;
 	if (in->flags & ~known)
 		return IOPGT_BAD_FLAGS;

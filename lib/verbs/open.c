@@ -109,10 +109,10 @@ static int check_links(struct iopgt_table *table, struct iopgt_rules_walk *walk,
 }
 
 /*
- * A second look finds links to the memory that the claims were kept in. *ungrouping:
- * break-ups of groups are unfinished.
+ * A second look finds links to the memory that the claims were kept in.
+ * *unfinished: as in struct iopgt_rules_walk.
  */
-static int check_tree(struct iopgt_table *table, struct iopgt_finding *finding, bool *ungrouping)
+static int check_tree(struct iopgt_table *table, struct iopgt_finding *finding, bool *unfinished)
 {
 	struct iopgt_rules_walk first = {.table = table, .max_tables = table->max_tables};
 	struct iopgt_rules_walk again = {.table = table};
@@ -123,12 +123,12 @@ static int check_tree(struct iopgt_table *table, struct iopgt_finding *finding, 
 	again.max_tables = first.tables;
 	err = iopgt_rules_walk(&again, finding);
 	table->tables = (uint32_t)again.tables;
-	*ungrouping = again.ungrouping;
+	*unfinished = again.unfinished;
 	return err;
 }
 
-/* What may be cached of groups that are being broken up goes, so that members can be told apart. */
-static int forget_groups(const struct iopgt_table *table)
+/* What may be cached of blocks and groups that are no more goes. */
+static int forget_leaves(const struct iopgt_table *table)
 {
 	int err = table->tlb->invalidate_all(table->tlb_context);
 
@@ -158,7 +158,7 @@ static void adopt(struct iopgt_table *table)
 		uint64_t d = live_load_table(cursor_entry(&c));
 
 		if (format_is_table(f, c.level, d)) {
-			live_clear(cursor_entry(&c), f->cleaned);
+			live_clear(cursor_entry(&c), f->cleaned | f->unsettled);
 			if (cursor_down(&c, d) == IOPGT_OK)
 				continue;
 		}
@@ -194,7 +194,7 @@ static int find_root(struct iopgt_table *table, uint64_t phys)
 static int take_over(struct iopgt_table *table, const struct iopgt_hal *hal,
                      struct iopgt_finding *finding)
 {
-	bool ungrouping = false;
+	bool unfinished = false;
 	int err;
 
 	table->tlb = &hal->tlb;
@@ -202,9 +202,9 @@ static int take_over(struct iopgt_table *table, const struct iopgt_hal *hal,
 	if (err)
 		return err;
 	table->adopting = true;
-	err = check_tree(table, finding, &ungrouping);
-	if (!err && ungrouping)
-		err = forget_groups(table);
+	err = check_tree(table, finding, &unfinished);
+	if (!err && unfinished)
+		err = forget_leaves(table);
 	if (err)
 		return err;
 	table->adopting = false;
