@@ -68,8 +68,13 @@ static inline size_t add_all_ways(struct fixture_test *tests, const struct fixtu
 		{.dirty = FIXTURE_HARDWARE},
 		{.dirty = FIXTURE_SOFTWARE},
 		{.dirty = FIXTURE_NO_DIRTY, .config_flags = IOPGT_CONFIG_ACCESS_FLAG},
+		{.dirty = FIXTURE_NO_DIRTY,
+	         .config_flags = IOPGT_CONFIG_ACCESS_FLAG | IOPGT_CONFIG_NON_COHERENT},
 		{.dirty = FIXTURE_HARDWARE, .domain = true, .walkers = 2},
 		{.dirty = FIXTURE_HARDWARE, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES},
+		{.dirty = FIXTURE_NO_DIRTY,
+	         .config_flags = IOPGT_CONFIG_ACCESS_FLAG | IOPGT_CONFIG_NON_COHERENT,
+	         .leaf_sizes = FIXTURE_ALL_LEAF_SIZES},
 	};
 
 	for (size_t i = 0; i < COUNT(ways); i++) {
@@ -79,6 +84,6 @@ static inline size_t add_all_ways(struct fixture_test *tests, const struct fixtu
 	return COUNT(ways);
 }
 
-#define WAYS 5 /* that add_all_ways adds */
+#define WAYS 7 /* that add_all_ways adds */
 
 #endif

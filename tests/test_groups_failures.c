@@ -354,6 +354,64 @@ static void an_entry_protected_by_another_op_is_not_written(struct fixture *f)
 	assert_true(bit_at(f, entry(f, 5)));
 }
 
+/* --- The level changes while a group is half broken up --- */
+
+static void a_walker_of_level_0_comes(struct fixture *f)
+{
+	unsigned index = fixture_add_walker(f);
+
+	f->domain_walkers[index].bbm_level = 0;
+	f->domain_walkers[index].flags |= IOPGT_WALKER_FAULTS_RETRIED;
+	expect(IOPGT_OK, iopgt_domain_attach(&f->domain, &f->domain_walkers[index]));
+}
+
+static void fail_to_cut(struct fixture *f, uint32_t prot)
+{
+	struct iopgt_op op = new_op(f);
+	uint64_t first = entry(f, 5), size = 2 * entry_bytes(f);
+
+	op.flags |= IOPGT_OP_MAY_BREAK;
+	host_fail(&f->host, HOST_SYNC, 1, false);
+	if (prot)
+		expect(HOST_ERROR, iopgt_protect(f->table, first, size, prot, &op));
+	else
+		expect(HOST_ERROR, iopgt_unmap(f->table, first, size, &op));
+	host_fail_nothing(&f->host);
+	finish(f, &op);
+	expect_output(f, group(f, 0), phys_apart(f), group_bytes(f));
+}
+
+/* One mark stood for all entries: it does so until all have it, however often that fails. */
+static void marks_outlive_failures_at_two_levels(struct fixture *f)
+{
+	const unsigned marked[] = {0, 3, 6, entries(f) - 1};
+
+	for (size_t i = 0; i < 2 * COUNT(marked); i++) {
+		struct iopgt_op op = new_op(f);
+
+		map_groups(f, 1, RW | IOPGT_CLEAN);
+		mark(f, entry(f, marked[i / 2]));
+		fail_to_cut(f, 0);
+		if (i == 0)
+			a_walker_of_level_0_comes(f);
+		for (unsigned again = 0; again < 2; again++) {
+			fail_to_cut(f, i % 2 ? IOPGT_READ : 0);
+			look_at_dirty(f, group(f, 0), group_bytes(f));
+			expect_only_bits(f, group(f, 0), group_bytes(f));
+		}
+		op.flags |= IOPGT_OP_MAY_BREAK;
+		entry_bitmap(f, entry(f, 5), 2 * entry_bytes(f));
+		expect(IOPGT_OK, iopgt_unmap_dirty(f->table, entry(f, 5), 2 * entry_bytes(f),
+		                                   &f->bitmap, &op));
+		finish(f, &op);
+		expect_only_bits(f, entry(f, 5), 2 * entry_bytes(f));
+		look_at_dirty(f, group(f, 0), group_bytes(f));
+		for (unsigned j = 0; j < entries(f); j++)
+			assert_int_equal(bit_at(f, entry(f, j)), j != 5 && j != 6);
+		unmap(f, 0, SPACE);
+	}
+}
+
 int main(void)
 {
 	const uint32_t all = FIXTURE_STAGES | FIXTURE_LEVELS;
@@ -377,6 +435,9 @@ int main(void)
 	                  .walkers = 2),
 		TEST_WITH(FIXTURE_STAGES, an_entry_protected_by_another_op_is_not_written,
 	                  .walkers = 2, .level = FIXTURE_LEVEL_1),
+		TEST_WITH(FIXTURE_STAGES, marks_outlive_failures_at_two_levels, .domain = true),
+		TEST_WITH(FIXTURE_STAGES, marks_outlive_failures_at_two_levels, .domain = true,
+	                  .level = FIXTURE_LEVEL_1),
 	};
 
 	return GROUPS_RUN(tests);

@@ -108,6 +108,71 @@ static void software_groups_are_split_and_merged_with_their_state(struct fixture
 	expect_only_bits(f, group(f, 1), group_bytes(f));
 }
 
+/* "Writes leave no mark" (config.h), by a handler neither; the walker may go on. */
+static void an_untracked_group_gets_no_mark(struct fixture *f)
+{
+	uint64_t before[128];
+
+	map_groups(f, 1, RW | IOPGT_NO_TRACK);
+	for (unsigned i = 0; i < entries(f); i++)
+		before[i] = raw(f, entry(f, i));
+	host_log_clear(&f->host);
+	expect_write_fault(f, entry(f, 5) + 8, IOPGT_OK, 0);
+	assert_true(group_invalidated(f, group(f, 0), 0, host_logged(&f->host)));
+	for (unsigned i = 0; i < entries(f); i++)
+		assert_int_equal(raw(f, entry(f, i)), before[i]);
+	if (f->config.dirty == IOPGT_DIRTY_NONE)
+		return;
+	look_at_dirty(f, group(f, 0), group_bytes(f));
+	assert_int_equal(count_bits(f), 0);
+}
+
+/* Walkers that mark nothing may take any entry for the group: all allow the same. */
+static void a_group_made_by_merge_is_dirty_in_all_entries_or_none(struct fixture *f)
+{
+	for (unsigned dirty = 0; dirty < entries(f); dirty += 1 + entries(f) / 4) {
+		map_singles(f, 2, RW | IOPGT_CLEAN);
+		expect_write_fault(f, group(f, 1) + dirty * entry_bytes(f), IOPGT_OK, 0);
+		assert_int_equal(count_entries(f, group(f, 1), is_dirty), 1);
+		merge(f, group(f, 0), 2 * group_bytes(f));
+		for (unsigned i = 0; i < 2; i++) {
+			expect_group(f, group(f, i), phys_of(f, group(f, i)));
+			assert_int_equal(count_entries(f, group(f, i), is_dirty),
+			                 i ? entries(f) : 0);
+		}
+		for (unsigned i = 0; i < 2 * entries(f); i++)
+			assert_int_equal(
+				access_ok(f, i % f->walker_count, entry(f, i), WALKER_WRITE),
+				i >= entries(f));
+		look_at_dirty(f, group(f, 0), 2 * group_bytes(f));
+		expect_only_bits(f, group(f, 1), group_bytes(f));
+		unmap(f, 0, SPACE);
+	}
+}
+
+/*
+ * Read-only entries of which one was written before, as a group: it becomes writable
+ * for all or for none, whichever comes first, merge or protect.
+ */
+static void a_written_read_only_group_becomes_writable_in_all_entries(struct fixture *f)
+{
+	for (unsigned merge_first = 0; merge_first < 2; merge_first++) {
+		map_singles(f, 1, RW | IOPGT_CLEAN);
+		expect_write_fault(f, entry(f, 3), IOPGT_OK, 0);
+		protect(f, group(f, 0), group_bytes(f), IOPGT_READ);
+		if (merge_first)
+			merge(f, group(f, 0), group_bytes(f));
+		protect(f, group(f, 0), group_bytes(f), RW);
+		if (!merge_first)
+			merge(f, group(f, 0), group_bytes(f));
+		expect_group(f, group(f, 0), phys_apart(f));
+		assert_int_equal(count_entries(f, group(f, 0), is_dirty), entries(f));
+		look_at_dirty(f, group(f, 0), group_bytes(f));
+		expect_only_bits(f, group(f, 0), group_bytes(f));
+		unmap(f, 0, SPACE);
+	}
+}
+
 /* --- Access flags --- */
 
 static struct iopgt_stats take_accessed(struct fixture *f, uint64_t iova, uint64_t size,
@@ -231,6 +296,49 @@ static void an_access_fault_sets_the_flag_of_every_entry(struct fixture *f)
 	expect(IOPGT_FAULT, iopgt_handle_access_fault(f->table, group(f, 3)));
 }
 
+/* Hardware need set it in one entry alone, and uses the others without a mark (R_GPHKF). */
+static void the_flag_spreads_to_all_that_leave_the_group(struct fixture *f)
+{
+	for (unsigned how = 0; how < 3; how++) {
+		uint64_t first = group(f, 1);
+
+		map_untouched(f);
+		set_flag(f, group(f, 2) - 2 * entry_bytes(f));
+		if (how == 0)
+			protect(f, first, entry_bytes(f), IOPGT_READ);
+		else if (how == 1)
+			split(f, first, group_bytes(f));
+		else
+			unmap(f, first, entry_bytes(f));
+		assert_int_equal(count_entries(f, first, is_contiguous), 0);
+		take_accessed(f, group(f, 0), 3 * group_bytes(f), 0);
+		if (how == 2)
+			first += entry_bytes(f);
+		expect_only_bits(f, first, group(f, 2) - first);
+		unmap(f, 0, SPACE);
+	}
+}
+
+/* The same of the flag: a walker that does not set it faults on all entries or none. */
+static void a_group_made_by_merge_is_accessed_in_all_entries_or_none(struct fixture *f)
+{
+	for (unsigned number = 0; number <= entries(f); number += entries(f) / 4) {
+		unsigned accessed;
+
+		map_singles(f, 1, RW | IOPGT_CLEAN);
+		take_accessed(f, group(f, 0), group_bytes(f), 0);
+		if (number < entries(f))
+			expect(IOPGT_OK, iopgt_handle_access_fault(f->table, entry(f, number)));
+		accessed = count_entries(f, group(f, 0), is_accessed);
+		assert_int_equal(accessed, number < entries(f));
+		merge(f, group(f, 0), group_bytes(f));
+		expect_group(f, group(f, 0), phys_apart(f));
+		accessed = count_entries(f, group(f, 0), is_accessed);
+		assert_true(accessed == entries(f) || (accessed == 0 && number == entries(f)));
+		unmap(f, 0, SPACE);
+	}
+}
+
 /* --- While a group is broken up --- */
 
 static void *translation_fault(void *argument)
@@ -301,6 +409,22 @@ int main(void)
 		TEST_WITH(all | FIXTURE_LEVELS | GROUPS_SMALL,
 	                  software_groups_are_split_and_merged_with_their_state,
 	                  .dirty = FIXTURE_SOFTWARE),
+		TEST_WITH(all, an_untracked_group_gets_no_mark, .dirty = FIXTURE_SOFTWARE),
+		TEST(all, an_untracked_group_gets_no_mark),
+		TEST_WITH(all, an_untracked_group_gets_no_mark, .dirty = FIXTURE_NO_DIRTY),
+		TEST_WITH(all, an_untracked_group_gets_no_mark, .dirty = FIXTURE_NO_DIRTY,
+	                  .config_flags = IOPGT_CONFIG_NON_COHERENT),
+		TEST_WITH(all | FIXTURE_LEVELS,
+	                  a_group_made_by_merge_is_dirty_in_all_entries_or_none,
+	                  .dirty = FIXTURE_SOFTWARE, .walkers = 2),
+		TEST_WITH(all | FIXTURE_LEVELS,
+	                  a_group_made_by_merge_is_accessed_in_all_entries_or_none,
+	                  .dirty = FIXTURE_SOFTWARE),
+		TEST_WITH(all | FIXTURE_LEVELS,
+	                  a_written_read_only_group_becomes_writable_in_all_entries,
+	                  .dirty = FIXTURE_SOFTWARE),
+		TEST(all | FIXTURE_LEVELS | GROUPS_SMALL,
+	             the_flag_spreads_to_all_that_leave_the_group),
 		TEST(all, a_group_is_accessed_if_any_entry_is),
 		TEST_WITH(all, every_walker_sets_the_flag_again, .walkers = 3),
 		TEST(all, a_part_of_a_group_is_reported_and_stays_accessed),

@@ -228,6 +228,46 @@ static void at_level_0_groups_are_tracked_as_groups(struct fixture *f)
 	expect_only_bits(f, group(f, 1), group_bytes(f));
 }
 
+/* "Refuse to split": groups too; they are tracked, and counted. */
+static void without_splits_groups_are_tracked_as_groups(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+	struct iopgt_stats stats;
+
+	map_written_groups(f);
+	stats = track(f, true, IOPGT_SPLIT_EAGER, IOPGT_OP_NO_SPLIT);
+	assert_int_equal(stats.left_unsplit, GROUPS);
+	assert_int_equal(stats.ungrouped + stats.split, 0);
+	expect_groups(f, 0);
+	assert_true(access_ok(f, 0, group(f, 1) + 5 * entry_bytes(f), WALKER_WRITE));
+	op.flags |= IOPGT_OP_NO_SPLIT;
+	entry_bitmap(f, group(f, 0), GROUPS * group_bytes(f));
+	expect(IOPGT_OK, iopgt_read_and_clear_dirty(f->table, group(f, 0), GROUPS * group_bytes(f),
+	                                            &f->bitmap, &op));
+	finish(f, &op);
+	expect_only_bits(f, group(f, 1), group_bytes(f));
+	assert_int_equal(op.stats.left_unsplit, 1);
+	expect_groups(f, 0);
+}
+
+/* The first clearing read would split. */
+static void without_splits_the_first_round_cleans_groups_as_groups(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+
+	map_written_groups(f);
+	track(f, true, IOPGT_SPLIT_EAGER, IOPGT_OP_START_DIRTY);
+	op.flags |= IOPGT_OP_NO_SPLIT;
+	entry_bitmap(f, group(f, 0), GROUPS * group_bytes(f));
+	expect(IOPGT_OK, iopgt_read_and_clear_dirty(f->table, group(f, 0), GROUPS * group_bytes(f),
+	                                            &f->bitmap, &op));
+	finish(f, &op);
+	expect_only_bits(f, group(f, 0), GROUPS * group_bytes(f));
+	assert_int_equal(op.stats.left_unsplit, GROUPS);
+	assert_int_equal(op.stats.ungrouped + op.stats.split, 0);
+	expect_groups(f, 0);
+}
+
 static void without_memory_nothing_is_lost(struct fixture *f)
 {
 	struct iopgt_stats stats;
@@ -372,6 +412,9 @@ int main(void)
 		TEST_WITH(levels, the_first_round_can_be_taken_in_pieces, .domain = true),
 		TEST_WITH(FIXTURE_REGIMES, at_level_0_groups_are_tracked_as_groups, .domain = true,
 	                  .level = FIXTURE_LEVEL_0),
+		TEST_WITH(all, without_splits_groups_are_tracked_as_groups, .domain = true),
+		TEST_WITH(all, without_splits_the_first_round_cleans_groups_as_groups,
+	                  .domain = true),
 		TEST_WITH(levels, without_memory_nothing_is_lost, .domain = true),
 		TEST_WITH(all, off_makes_groups_again_and_all_entries_dirty, .domain = true),
 		TEST_WITH(FIXTURE_REGIMES, off_makes_tracked_groups_dirty, .domain = true),

@@ -254,6 +254,61 @@ static void software_bits_of_tables_hide_no_loop(void **state)
 	}
 }
 
+/* --- Memory that is free until the tree is looked at --- */
+
+static struct {
+	void *(*alloc)(void *context, uint32_t bytes, uint32_t flags, uint64_t *phys);
+	uint64_t phys[64];
+	unsigned count;
+} taken;
+
+static void *note_taken(void *context, uint32_t bytes, uint32_t flags, uint64_t *phys)
+{
+	void *memory = taken.alloc(context, bytes, flags, phys);
+
+	if (memory && taken.count < COUNT(taken.phys))
+		taken.phys[taken.count++] = *phys;
+	return memory;
+}
+
+/* What an owner allocates to look at the tree: the same in every run. */
+static void find_out_what_is_taken(const struct options *options)
+{
+	struct iopgt_table table;
+	struct tree tree;
+
+	plant(&tree, options);
+	taken.alloc = tree.host.hal.alloc_table;
+	taken.count = 0;
+	tree.host.hal.alloc_table = note_taken;
+	expect(IOPGT_OK, open_as(&tree, IOPGT_OPEN_OWNING, &table, NULL));
+	expect(IOPGT_OK, iopgt_fini(&table));
+	uproot(&tree);
+}
+
+/*
+ * Else the next table that is allocated has two owners. By what rule is open: what
+ * stands there is in open's own use.
+ */
+static void memory_that_open_itself_takes_is_no_table_of_the_tree(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(plain); i++) {
+		find_out_what_is_taken(&plain[i]);
+		for (unsigned j = 0; j < 2 * taken.count; j++) {
+			size_t bytes = (size_t)1 << plain[i].granule_shift;
+			struct tree tree;
+
+			plant(&tree, &plain[i]);
+			assert_null(pool_virt(tree.host.pool, taken.phys[j / 2], bytes));
+			put(&tree, j % 2 ? 2 : 1, 7, taken.phys[j / 2] | RAW_TABLE);
+			expect_reader_survives(&tree);
+			expect_owner_refuses(&tree, UINT64_MAX);
+			uproot(&tree);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +318,7 @@ int main(void)
 		cmocka_unit_test(tables_beyond_the_output_space),
 		cmocka_unit_test(misaligned_tables),
 		cmocka_unit_test(software_bits_of_tables_hide_no_loop),
+		cmocka_unit_test(memory_that_open_itself_takes_is_no_table_of_the_tree),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);

@@ -87,14 +87,27 @@ static inline uint64_t new_root(struct tree *tree)
 	return phys;
 }
 
+/* The tables of a tree of this configuration that starts at level `start`, linked. */
+static inline void plant_tables(struct tree *tree, const struct iopgt_config *config, int start)
+{
+	const struct host_options host = {.arena_bytes = 1 << 20,
+	                                  .granule_shift = config->granule_shift};
+
+	memset(tree, 0, sizeof(*tree));
+	tree->config = *config;
+	host_init(&tree->host, &host);
+	tree->raw = (struct raw){tree->host.pool, &tree->config, 0, start};
+	tree->table[start] = new_root(tree);
+	for (int level = start + 1; level <= 3; level++)
+		tree->table[level] = new_table(tree);
+	tree->raw.root = tree->table[start];
+	for (int level = start; level < 3; level++)
+		put(tree, level, 1, tree->table[level + 1] | RAW_TABLE);
+}
+
 static inline void plant(struct tree *tree, const struct options *options)
 {
-	struct host_options host = {.arena_bytes = 1 << 20, .granule_shift = 12};
-	int start = options->granule_shift == 16 ? 1 : 0;
-
-	host.granule_shift = options->granule_shift;
-	memset(tree, 0, sizeof(*tree));
-	tree->config = (struct iopgt_config){
+	struct iopgt_config config = {
 		.regime = options->regime,
 		.flags = options->flags,
 		.granule_shift = options->granule_shift,
@@ -104,16 +117,10 @@ static inline void plant(struct tree *tree, const struct options *options)
 		.dirty = options->dirty,
 		.leaf_sizes = options->leaf_sizes,
 	};
+
 	if (options->regime == IOPGT_STAGE2) /* 32 entries: no concatenation */
-		tree->config.input_bits = options->granule_shift == 12 ? 44 : 47;
-	host_init(&tree->host, &host);
-	tree->raw = (struct raw){tree->host.pool, &tree->config, 0, start};
-	tree->table[start] = new_root(tree);
-	for (int level = start + 1; level <= 3; level++)
-		tree->table[level] = new_table(tree);
-	tree->raw.root = tree->table[start];
-	for (int level = start; level < 3; level++)
-		put(tree, level, 1, tree->table[level + 1] | RAW_TABLE);
+		config.input_bits = options->granule_shift == 12 ? 44 : 47;
+	plant_tables(tree, &config, options->granule_shift == 16 ? 1 : 0);
 	put(tree, 3, 1, good_leaf(tree) | 2 | size_at(tree, 3));
 	put(tree, 2, 2, good_leaf(tree) | size_at(tree, 2));
 }

@@ -217,6 +217,22 @@ static void map_replaces_empty_tables_under_several_upper_ones(struct fixture *f
 	expect_level(f, GIB, 2);
 }
 
+/* The upper table went with the empty ones below it, and map went on in it. */
+static void map_does_not_trim_the_table_that_it_is_in(struct fixture *f)
+{
+	uint64_t upper = level_size(f, 1), phys = 3 * upper + block(f);
+
+	leave_an_empty_table(f, 4 * upper);
+	leave_an_empty_table(f, 5 * upper - block(f));
+	map(f, 4 * upper, phys, upper, RW);
+	for (uint64_t at = 0; at < upper; at += block(f)) {
+		expect_level(f, 4 * upper + at, 2);
+		assert_int_equal(leaf_at(f, 4 * upper + at).phys, phys + at);
+	}
+	unmap(f, 0, UINT64_C(1) << 48);
+	assert_int_equal(tables(f), 1);
+}
+
 /* What the op still owes at a place is completed before it is mapped again. */
 static void map_after_unmap_in_one_op_is_seen_at_once(struct fixture *f)
 {
@@ -359,6 +375,7 @@ int main(void)
 		TEST(FIXTURE_GRANULES, a_failed_sync_of_one_op_is_known_to_the_others),
 		TEST(0, cleaning_never_writes_into_an_entry_that_was_unmapped),
 		TEST(0, map_replaces_empty_tables_under_several_upper_ones),
+		TEST(FIXTURE_GRANULES, map_does_not_trim_the_table_that_it_is_in),
 		TEST(FIXTURE_GRANULES, map_after_unmap_in_one_op_is_seen_at_once),
 		TEST(0, trim_in_pieces_takes_upper_tables_too),
 		TEST(0, a_sequence_is_continued_by_its_own_verb_only),

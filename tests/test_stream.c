@@ -84,6 +84,9 @@ static void add(struct stream_result *total, const struct stream_result *result)
 	total->waits += result->waits;
 	total->in_callbacks += result->in_callbacks;
 	total->host_failures += result->host_failures;
+	total->aged += result->aged;
+	total->faults += result->faults;
+	total->opened += result->opened;
 }
 
 static void print_totals(uint64_t streams, const struct stream_result *total)
@@ -96,6 +99,9 @@ static void print_totals(uint64_t streams, const struct stream_result *total)
 	print_message("%" PRIu64 " granules reported, %" PRIu64 " leaves cleaned, %" PRIu64
 	              " split, %" PRIu64 " merged, %" PRIu64 " waits\n",
 	              total->reported, total->cleaned, total->split, total->merged, total->waits);
+	print_message("%" PRIu64 " access flags cleared, %" PRIu64 " faults handled, %" PRIu64
+	              " tables opened\n",
+	              total->aged, total->faults, total->opened);
 }
 
 static void streams_agree_with_the_reference(void **state)

@@ -48,7 +48,10 @@ struct iopgt_tlb_ops {
 	/* Posts one range. Failure: the library asks for invalidate_all in its place. */
 	int (*invalidate_range)(void *context, const struct iopgt_invalidation *request);
 
-	/* Posts the whole table: leaf entries and walk caches of its ASID or VMID. */
+	/*
+	 * Posts the whole table: leaf entries and walk caches of its ASID or VMID; of
+	 * every ASID if it has IOPGT_GLOBAL leaves.
+	 */
 	int (*invalidate_all)(void *context);
 
 	/*

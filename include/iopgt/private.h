@@ -45,7 +45,7 @@ struct iopgt_format {
 	uint64_t cleaned; /* software bit of a table descriptor: visible to a non-coherent walker */
 	uint64_t unsettled;  /* software bit of a table descriptor: the invalidation of the
 	                            block that the table replaced is not complete */
-	uint64_t broken;     /* what stands in an entry while it is broken (level 0); not present */
+	uint64_t broken;     /* in an entry while it is broken (level 0), maybe with what it held */
 	uint64_t contiguous; /* Contiguous bit of a leaf; 0: none */
 	uint64_t ungrouping; /* software bit of a leaf: its Contiguous bit was cleared, but the
 	                             invalidation of the group is not complete */

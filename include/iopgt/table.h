@@ -21,8 +21,9 @@
  *   gave is misaligned or out of reach, and was given back.
  * - Calls on ranges that do not overlap may run at once, from any threads,
  *   without locks; on overlapping ranges the caller serialises, but for what a
- *   comment allows. Two ranges that share a block do not overlap for unmap,
- *   map and the dirty verbs; for split, merge and protect they do.
+ *   comment allows. Two ranges that share a block or a contiguous group do not
+ *   overlap for unmap, map and the dirty verbs; for split, merge and protect they
+ *   do.
  */
 #ifndef IOPGT_TABLE_H
 #define IOPGT_TABLE_H

@@ -130,9 +130,10 @@ static inline bool cursor_is_unsettled(const struct iopgt_cursor *c)
 static inline bool cursor_is_below(const struct iopgt_cursor *c, const live_descriptor *entries)
 {
 	for (int level = c->table->geometry.start_level; level <= c->level; level++) {
-		uint32_t count = geometry_entries(&c->table->geometry, level);
+		uintptr_t bytes = geometry_entries(&c->table->geometry, level) * sizeof(*entries);
 
-		if (entries >= c->path[level + 1] && entries < c->path[level + 1] + count)
+		/* Unsigned: below it, too, is far away. */
+		if ((uintptr_t)entries - (uintptr_t)c->path[level + 1] < bytes)
 			return true;
 	}
 	return false;

@@ -159,7 +159,7 @@ static void harvest_groups(struct iopgt_op *op, live_descriptor *entries, uint64
 		struct iopgt_group group = group_of_entry(table, entries, i, IOPGT_LAST_LEVEL,
 		                                          iova + ((uint64_t)i << g->granule_shift));
 
-		if (iopgt_group_is_dirty(table, &group))
+		if (iopgt_group_member_marks(table, &group).dirty)
 			iopgt_bitmap_mark(&op->gather.harvest, group.range.first, group.range.last);
 	}
 }

@@ -10,7 +10,10 @@
 
 #include "core/cursor.h"
 
-/* The place of a group. Its members are the entries that format_is_member finds there. */
+/*
+ * The place of a group: where it is, or would be. Its members are the entries that
+ * format_is_member finds there.
+ */
 struct iopgt_group {
 	live_descriptor *entries;
 	uint32_t count;
@@ -55,52 +58,45 @@ static inline bool group_lies_in(const struct iopgt_group *group, struct iopgt_r
 	return group->range.first >= range.first && group->range.last <= range.last;
 }
 
-/* Whether any member is dirty. */
-bool iopgt_group_is_dirty(const struct iopgt_table *table, const struct iopgt_group *group);
+/*
+ * What is known of a place: of its members, or of all its leaves. Those count, too,
+ * that are broken at this moment.
+ */
+struct group_marks {
+	bool dirty, accessed;
+};
+
+struct group_marks iopgt_group_member_marks(const struct iopgt_table *table,
+                                            const struct iopgt_group *group);
+struct group_marks iopgt_group_leaf_marks(const struct iopgt_table *table,
+                                          const struct iopgt_group *group);
 
 /* `leaf`, a member, with the dirty mark that its group has. */
 uint64_t iopgt_group_leaf(const struct iopgt_table *table, const struct iopgt_group *group,
                           uint64_t leaf);
 
-/* Makes every member clean. Owes nothing: the caller does. */
-void iopgt_group_clean(const struct iopgt_table *table, const struct iopgt_group *group);
+/* What becomes of the entries of a place. */
+struct group_change {
+	bool members; /* of those that are members; else of single leaves */
+	bool dirty;   /* they count as written from now on */
+	uint64_t clear, set;
+};
 
-/* Makes every member dirty. */
-void iopgt_group_make_dirty(struct iopgt_table *table, const struct iopgt_group *group);
+void iopgt_group_change(struct iopgt_table *table, const struct iopgt_group *group,
+                        const struct group_change *change);
+
+/* What one entry becomes that is `old` now. */
+uint64_t iopgt_group_changed(struct iopgt_table *table, const struct group_change *change,
+                             uint64_t old);
+
+/* Gives all members the marks that any has. */
+void iopgt_group_spread(struct iopgt_table *table, const struct iopgt_group *group);
 
 /*
- * Makes the members single leaves at once, all dirty if one was. The caller owes
+ * Makes the members single leaves at once, after spreading. The caller owes
  * the group's invalidation, and to whoever takes dirty state before it is
  * complete every member counts as dirty. Not at break-before-make level 0.
  */
 void iopgt_group_dissolve(struct iopgt_table *table, const struct iopgt_group *group);
-
-/*
- * Breaks up every group (tracked_only: of tracked leaves) that overlaps the
- * range: their members become single leaves, all dirty if one was. Waits. The
- * budget of op, if it has one, may cut range->last; IOPGT_BUSY cuts it before the
- * entry that another call replaces.
- *
- * Return: IOPGT_OK; IOPGT_BUSY; IOPGT_WOULD_SPLIT; IOPGT_WOULD_BREAK (level 0);
- * IOPGT_BAD_TABLE; an error of the host: at level 0 the groups are whole again,
- * else their members are noted as `ungrouping` until a later call completes it,
- * and count as a group.
- */
-int iopgt_ungroup(struct iopgt_table *table, struct iopgt_range *range, bool tracked_only,
-                  struct iopgt_op *op);
-
-/* The same for those groups alone that cross an end of the range. No budget. */
-int iopgt_ungroup_ends(struct iopgt_table *table, struct iopgt_range range, struct iopgt_op *op);
-
-/*
- * Makes groups of single leaves that could be one, where a group lies wholly in
- * the range and ends after `from`. Waits at level 0 alone, else op owes the
- * invalidation.
- *
- * Return: IOPGT_OK; IOPGT_BAD_TABLE; IOPGT_WOULD_BREAK (level 0); an error of the
- * host, at level 0: no group was made.
- */
-int iopgt_make_groups(struct iopgt_table *table, struct iopgt_range range, uint64_t from,
-                      struct iopgt_op *op);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/gather.h"
+#include "core/regroup.h"
 #include "core/scan_state.h"
 
 bool iopgt_scan_in_group(const struct scan_state *s, uint64_t d)
@@ -23,13 +24,9 @@ bool iopgt_scan_in_group(const struct scan_state *s, uint64_t d)
 
 static bool any_marked(const struct scan_state *s, const struct iopgt_group *place)
 {
-	for (uint32_t i = 0; i < place->count; i++) {
-		uint64_t d = live_load(&place->entries[i]);
+	struct group_marks marks = iopgt_group_leaf_marks(s->table, place);
 
-		if (format_is_leaf(&s->table->format, place->level, d) && is_marked(s, d))
-			return true;
-	}
-	return false;
+	return s->scan->flags & SCAN_ACCESSED ? marks.accessed : marks.dirty;
 }
 
 bool iopgt_scan_any_broken(const struct scan_state *s, const struct iopgt_group *place)

@@ -151,9 +151,11 @@ static inline bool format_is_broken_member(const struct iopgt_format *f, uint64_
 	return format_is_broken(f, d) && d != f->broken;
 }
 
-static inline uint64_t format_restore_member(const struct iopgt_format *f, uint64_t d)
+static inline uint64_t format_restore_member(const struct iopgt_format *f, int level, uint64_t d)
 {
-	return (d & ~f->broken) | f->present;
+	unsigned kind = format_kind(level);
+
+	return (d & ~(f->broken | f->leaf_mask[kind])) | f->leaf_value[kind];
 }
 
 #endif

@@ -70,8 +70,8 @@
 #define TABLE_CLEANED   BIT(55)
 #define TABLE_IGNORED   ((BIT(59) - BIT(51)) | (BIT(12) - BIT(2))) /* with AF of FEAT_HAFT */
 
-/* An invalid descriptor's bits 63:1 are free (D8.3). In a leaf it is LEAF_UNGROUPING. */
-#define BROKEN BIT(55)
+/* Bits 63:1 of an invalid descriptor are free (D8.3); a leaf's bit 1 follows from its level. */
+#define BROKEN BIT(1)
 
 #define NO_CODE 0xff
 

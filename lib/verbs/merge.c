@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "verbs/merge.h"
 
-#include "core/group.h"
 #include "core/merge_batch.h"
+#include "core/regroup.h"
 
 struct merge_state {
 	struct iopgt_table *table;

@@ -135,15 +135,27 @@ static int forget_leaves(const struct iopgt_table *table)
 	return err ? err : table->tlb->sync(table->tlb_context);
 }
 
+/* What an invalid entry holds means nothing: not to this library, either. */
+static void clear_invalid(const struct iopgt_table *table, live_descriptor *entry)
+{
+	uint64_t d = live_load(entry);
+
+	if (d && !format_is_present(&table->format, d))
+		live_store(entry, 0);
+}
+
 /* Completes the break-up of the group that the cursor's leaf is in. */
 static void finish_ungroup(struct iopgt_table *table, const struct iopgt_cursor *c, uint64_t d)
 {
 	struct iopgt_group group = group_at(c);
 
-	if (d & table->format.contiguous)
+	if (d & table->format.contiguous) {
 		live_clear(cursor_entry(c), table->format.ungrouping); /* another's bit 55 */
-	else
-		iopgt_group_dissolve(table, &group);
+		return;
+	}
+	for (uint32_t i = 0; i < group.count; i++)
+		clear_invalid(table, &group.entries[i]);
+	iopgt_group_dissolve(table, &group);
 }
 
 /* Clears what invalid descriptors hold, and lets non-coherent walkers see all tables. */
@@ -162,9 +174,8 @@ static void adopt(struct iopgt_table *table)
 			if (cursor_down(&c, d) == IOPGT_OK)
 				continue;
 		}
-		if (!format_is_present(f, d) && d)
-			live_store(cursor_entry(&c), 0);
-		else if (format_is_leaf(f, c.level, d) && (d & f->ungrouping))
+		clear_invalid(table, cursor_entry(&c));
+		if (format_is_leaf(f, c.level, d) && (d & f->ungrouping))
 			finish_ungroup(table, &c, d);
 		move = cursor_step(&c, 1);
 		while (move == CURSOR_UP) {
@@ -220,6 +231,8 @@ int iopgt_open(struct iopgt_table *table, const struct iopgt_config *config,
 
 	if (!table || !config || !hal || !tree)
 		return IOPGT_BAD_ARGUMENT;
+	if (tree->finding)
+		*tree->finding = found;
 	if (tree->flags & ~(uint32_t)IOPGT_OPEN_OWNING)
 		return IOPGT_BAD_FLAGS;
 	err = iopgt_table_configure(table, config);

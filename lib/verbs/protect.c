@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/gather.h"
-#include "core/group.h"
+#include "core/regroup.h"
 #include "core/split_batch.h"
 
 struct protect_state {
@@ -61,8 +61,8 @@ static void level_group(struct protect_state *s, live_descriptor *entries, uint3
 	group = group_of_entry(s->table, entries, index, s->c.level, iova);
 	if (&entries[index] == group.entries &&
 	    format_is_member(&s->table->format, s->c.level, live_load(group.entries)) &&
-	    iopgt_group_is_dirty(s->table, &group))
-		iopgt_group_make_dirty(s->table, &group);
+	    iopgt_group_member_marks(s->table, &group).dirty)
+		iopgt_group_spread(s->table, &group);
 }
 
 static uint32_t protect_pages(struct protect_state *s)

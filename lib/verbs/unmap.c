@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/bitmap.h"
-#include "core/group.h"
+#include "core/regroup.h"
 #include "core/split_batch.h"
 #include "core/unlink.h"
 

@@ -140,6 +140,7 @@ void reference_map(struct reference *reference, const struct iopgt_mapping *mapp
 			.states = state,
 			.may = reference_may(reference, mapping->prot),
 			.sure = reference_sure(reference, mapping->prot),
+			.accessed = true,
 		};
 	}
 }
@@ -223,6 +224,7 @@ void reference_finish(struct reference *reference, unsigned op)
 	while (reference_step(&steps)) {
 		struct reference_granule *granule = steps.granule;
 
+		granule->aging &= ~op;
 		if (granule->copied_after & op) {
 			granule->flags &= ~REFERENCE_OWED;
 			granule->copied_after &= ~op;

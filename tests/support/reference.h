@@ -53,6 +53,8 @@ struct reference_granule {
 	uint8_t sure;            /* enum walker_permission: what every walker can do */
 	uint8_t changed;         /* bit n: changed in op n, which is not finished */
 	uint8_t copied_after;    /* bit n: copied when op n is finished */
+	uint8_t aging;           /* bit n: its access flag was cleared in op n, not finished */
+	bool accessed;           /* its access flag is set, or that of its group */
 };
 
 struct reference_window {

@@ -7,7 +7,9 @@
  * tracked page is reported later, or copied after it.
  *
  * Walkers also access while a verb runs: in the host's callbacks, between what
- * the verb does before and after.
+ * the verb does before and after. What faults is handled as fault.h has it, so
+ * that walkers without hardware update are in the streams as well; now and then
+ * the tree is opened again (iopgt_open), by a reader or a new owner.
  */
 #ifndef TEST_STREAM_H
 #define TEST_STREAM_H
@@ -48,6 +50,9 @@ struct stream_result {
 	uint64_t reported;                      /* granules reported dirty */
 	uint64_t cleaned, split, merged, waits; /* as the ops counted them */
 	uint64_t in_callbacks;                  /* accesses in the middle of calls */
+	uint64_t aged;                          /* leaves whose access flag was cleared */
+	uint64_t faults;                        /* that were handled, or refused */
+	uint64_t opened;
 	uint64_t host_failures;
 };
 

@@ -4,6 +4,8 @@
 
 #include "stream_private.h"
 
+#define BATCH       64    /* blocks or groups that change size at once */
+#define GROUP       128   /* entries of a group, at most */
 #define MOST_PIECES 20000 /* calls by budget for one range */
 #define LEVELS      16    /* descriptors of the tables above, at both ends */
 
@@ -70,6 +72,7 @@ static void arm_failure(struct stream *stream, const struct call *call)
 	if (kind == HOST_SYNC && other_is_pending(stream, op_number(call)))
 		return;
 	nth = 1 + stream_below(stream, most[stream_below(stream, 4)]);
+	stream->armed = true;
 	host_fail(&stream->host, kind, nth, kind != HOST_PHYS_TO_VIRT && stream_chance(stream, 3));
 }
 
@@ -96,23 +99,26 @@ static bool explained(const struct call *call, int error)
 
 /*
  * It may touch as many descriptors as the budget says, and a table more; and the
- * tables that splits fill and that are then read, of a batch of 64 blocks. Who merges
- * or splits all of a range is left out.
+ * tables that splits fill and that are then read, and groups that are broken up and
+ * then read, of a batch. Who merges or splits all of a range is left out.
  */
 static void judge_budget(struct stream *stream, const struct call *call)
 {
 	uint64_t looked_at = call->op->stats.looked_at - call->before.looked_at;
 	uint64_t split = call->op->stats.split - call->before.split;
+	uint64_t ungrouped = call->op->stats.ungrouped - call->before.ungrouped;
 	uint64_t table = stream_granule(stream) / 8; /* descriptors */
 
-	if (split > 64)
-		split = 64;
+	if (split > BATCH)
+		split = BATCH;
+	if (ungrouped > BATCH)
+		ungrouped = BATCH;
 	if (call->op->budget && !(call->verb->flags & VERB_RESIZES) &&
-	    looked_at > call->op->budget + (1 + 2 * split) * table + LEVELS)
+	    looked_at > call->op->budget + (1 + 2 * split) * table + ungrouped * GROUP + LEVELS)
 		stream_fail(stream,
 		            "%s looked at %" PRIu64 " descriptors with a budget of %" PRIu64
-		            ", splitting %" PRIu64 " blocks",
-		            call->verb->name, looked_at, call->op->budget, split);
+		            ", splitting %" PRIu64 " blocks, %" PRIu64 " groups",
+		            call->verb->name, looked_at, call->op->budget, split, ungrouped);
 }
 
 static void judge(struct stream *stream, const struct call *call, int error)
@@ -202,6 +208,7 @@ static void apply_writes(struct stream *stream, const struct call *call)
 		if (call->verb->flags & VERB_MOVES && call->mapping.prot)
 			keep_write(stream, call->wrote[i]);
 	}
+	stream_apply_uses(stream, call);
 	/* What is left open by that is found in memory. */
 	for (unsigned i = 0; i < call->wrote_count; i++)
 		stream_check_around(stream, call->wrote[i], call->wrote[i]);
@@ -212,7 +219,7 @@ static int invoke(struct stream *stream, struct call *call)
 	int error;
 
 	call->failures = 0;
-	call->wrote_count = call->hooked = 0;
+	call->wrote_count = call->use_count = call->hooked = 0;
 	call->expected = IOPGT_OK;
 	call->also = 1; /* nothing returns it, unless asked to */
 	call->owed_before = stream->pending[op_number(call)];
@@ -224,6 +231,7 @@ static int invoke(struct stream *stream, struct call *call)
 	error = call->verb->invoke(stream, call);
 	stream->call = NULL;
 	host_fail_nothing(&stream->host);
+	stream->armed = false;
 	call->all_failures |= call->failures;
 	stream->result->host_failures += call->failures != 0;
 	if (!(call->verb->flags & VERB_KEEPS))
@@ -328,6 +336,7 @@ static int try_finish(struct stream *stream, struct call *call)
 	error = iopgt_op_finish(call->op);
 	stream->call = NULL;
 	host_fail_nothing(&stream->host);
+	stream->armed = false;
 	call->all_failures |= call->failures;
 	stream->result->host_failures += call->failures != 0;
 	stream_note(stream, "finish(op %u) = %d%s", op_number(call), error,

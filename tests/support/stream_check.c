@@ -29,6 +29,11 @@ static void widen_to_group(struct stream *stream, const struct walker *viewer, u
 		stream_fail(stream, "group at 0x%" PRIx64 ": %u of %u valid, %u with the bit: %s",
 		            iova, group.valid, group.entries, group.contiguous,
 		            group.wrong ? group.wrong : "incomplete");
+	/* Without hardware that keeps the marks of all in one, entries may not differ. */
+	if (stream->config.dirty == IOPGT_DIRTY_SOFTWARE && !stream->domain && group.dirty &&
+	    group.dirty < group.entries)
+		stream_fail(stream, "group at 0x%" PRIx64 ": %u of %u dirty in software", iova,
+		            group.dirty, group.entries);
 	leaf->leaf_phys -= (iova & ~(leaf->size - 1)) - group.iova;
 	leaf->size = group.size;
 	leaf->access_flag = group.accessed;
@@ -110,6 +115,9 @@ static void check_state(struct stream *stream, struct reference_granule *granule
 		            leaf->dirty, granule->states);
 	if (granule->states & (granule->states - 1))
 		granule->states = 1u << leaf->dirty;
+	if (granule->accessed && !leaf->access_flag)
+		stream_fail(stream, "0x%" PRIx64 " was used, but has lost its access flag", iova);
+	granule->accessed = leaf->access_flag;
 }
 
 static void check_spot(struct stream *stream, const struct spot *spot, uint64_t first,
@@ -204,6 +212,20 @@ void stream_check_around(struct stream *stream, uint64_t first, uint64_t last)
 	uint64_t mask = stream_largest_leaf(stream) - 1;
 
 	stream_check_range(stream, stream->probe, first & ~mask, last | mask);
+}
+
+bool stream_groups_settled(struct stream *stream)
+{
+	struct reference_steps steps = reference_range(&stream->reference, 0, UINT64_MAX);
+
+	while (reference_step(&steps)) {
+		struct walker_leaf leaf;
+
+		if (!walker_translate(stream->probe, steps.iova, &leaf) && is_grouped(&leaf) &&
+		    !leaf.contiguous)
+			return false;
+	}
+	return true;
 }
 
 bool stream_settled(const struct stream *stream)

@@ -57,6 +57,8 @@ static void set_up_host(struct stream *stream)
 		options.phys_base = output - arena;
 	if (stream_chance(stream, 2))
 		options.hal_flags = IOPGT_HAL_LINEAR;
+	if (!stream_chance(stream, 3))
+		options.hal_flags |= IOPGT_HAL_DEFERS_FREE;
 	if (stream_chance(stream, 2))
 		options.max_ranges = 1 + stream_below(stream, 16);
 	if (stream_chance(stream, 2))
@@ -85,7 +87,7 @@ static void set_up_table(struct stream *stream)
 	int error;
 
 	if (stream_chance(stream, 3)) {
-		stream->table = &stream->table_storage;
+		stream->table = &stream->table_storage[0];
 		error = iopgt_init(stream->table, &stream->config, &stream->hal, stream);
 	} else {
 		error = init_domain(stream);
@@ -93,7 +95,7 @@ static void set_up_table(struct stream *stream)
 	if (error)
 		stream_fail(
 			stream,
-			"init gave %d for regime %u granule %u input %u output %u leaves 0x%" PRIx64,
+			"init gave %d: regime %u granule %u input %u output %u leaves 0x%" PRIx64,
 			error, stream->config.regime, stream->config.granule_shift,
 			stream->config.input_bits, stream->config.output_bits,
 			stream->config.leaf_sizes);
@@ -106,6 +108,9 @@ static uint32_t choose_walker_flags(struct stream *stream)
 
 	if (config->dirty == IOPGT_DIRTY_HARDWARE)
 		flags |= WALKER_HA | WALKER_HD;
+	if (config->flags & IOPGT_CONFIG_ACCESS_FLAG && !stream_is_aarch32(stream) &&
+	    !(config->flags & IOPGT_CONFIG_NON_COHERENT) && stream_chance(stream, 2))
+		flags |= WALKER_HA;
 	/* Without tracking there may be others in a domain. */
 	if (stream->domain && !stream->domain_flags && stream_chance(stream, 8))
 		flags &= ~(uint32_t)WALKER_HD;
@@ -130,6 +135,8 @@ static struct walker_config choose_walker(struct stream *stream)
 	config.output_bits = base.output_bits;
 	config.root = stream->table->root_phys;
 	config.bbm_level = stream_below(stream, 3);
+	if (stream_is_aarch32(stream) && config.bbm_level == 1)
+		config.bbm_level = 0;
 	if (!stream->domain && config.bbm_level < stream->config.bbm_level)
 		config.bbm_level = stream->config.bbm_level;
 	return config;
@@ -144,6 +151,9 @@ static void describe_walker(struct stream *stream, struct stream_walker *walker,
 	attachment->flags = config->flags & WALKER_NON_COHERENT ? 0 : IOPGT_WALKER_COHERENT;
 	if (config->flags & WALKER_HD || stream->config.dirty == IOPGT_DIRTY_SOFTWARE)
 		attachment->flags |= IOPGT_WALKER_DIRTY;
+	/* What the walker does not set itself the host does, in its fault handler. */
+	if (!stream_chance(stream, 8))
+		attachment->flags |= IOPGT_WALKER_ACCESSED;
 	if (config->flags & WALKER_NT_FAULTS || (retried && stream_chance(stream, 2)))
 		attachment->flags |= IOPGT_WALKER_FAULTS_RETRIED;
 	attachment->bbm_level = config->bbm_level;

@@ -4,7 +4,7 @@
 
 #include "stream_private.h"
 
-static void push(struct stream *stream, const struct spot *spot, bool sure)
+void stream_push_leaf(struct stream *stream, const struct spot *spot, bool sure)
 {
 	if (stream->dirty_count == stream->dirty_room) {
 		stream->dirty_room = 2 * stream->dirty_room + 64;
@@ -15,12 +15,25 @@ static void push(struct stream *stream, const struct spot *spot, bool sure)
 	stream->dirty[stream->dirty_count++] = (struct dirty_leaf){spot->first, spot->last, sure};
 }
 
-static void flag_range(struct stream *stream, uint64_t first, uint64_t last, uint8_t flags)
+void stream_flag_range(struct stream *stream, uint64_t first, uint64_t last, uint8_t flags)
 {
 	struct reference_steps steps = reference_range(&stream->reference, first, last);
 
 	while (reference_step(&steps))
 		steps.granule->flags |= flags;
+}
+
+void stream_allow_leaves(struct stream *stream, const struct call *call)
+{
+	if (!call->pieces && !call->all_failures)
+		reference_forget(&stream->reference, call->start, call->last,
+		                 REFERENCE_MUST | REFERENCE_MAY | REFERENCE_REPORTED);
+	for (size_t i = 0; i < stream->dirty_count; i++) {
+		const struct dirty_leaf *leaf = &stream->dirty[i];
+
+		stream_flag_range(stream, leaf->first > call->iova ? leaf->first : call->iova,
+		                  leaf->last < call->last ? leaf->last : call->last, REFERENCE_MAY);
+	}
 }
 
 /* A leaf that is not tracked now is reported if it was dirty before. */
@@ -36,7 +49,7 @@ static void note_kept(struct stream *stream, const struct spot *spot)
 		sure |= !steps.granule->kept_unsure;
 	}
 	if (kept)
-		push(stream, spot, sure);
+		stream_push_leaf(stream, spot, sure);
 }
 
 /* Notes the leaves that are dirty now, and what may be reported because of them. */
@@ -49,19 +62,11 @@ void stream_note_dirty(struct stream *stream, struct call *call)
 	do {
 		stream_spot(stream, stream->probe, iova, &spot);
 		if (spot.leaf.fault == WALKER_OK && spot.leaf.dirty == WALKER_WRITABLE_DIRTY)
-			push(stream, &spot, true);
+			stream_push_leaf(stream, &spot, true);
 		else if (spot.leaf.fault == WALKER_OK && spot.leaf.dirty != WALKER_WRITABLE_CLEAN)
 			note_kept(stream, &spot);
 	} while (stream_advance(&iova, spot.last, call->last));
-	if (!call->pieces && !call->all_failures)
-		reference_forget(&stream->reference, call->start, call->last,
-		                 REFERENCE_MUST | REFERENCE_MAY | REFERENCE_REPORTED);
-	for (size_t i = 0; i < stream->dirty_count; i++) {
-		const struct dirty_leaf *leaf = &stream->dirty[i];
-
-		flag_range(stream, leaf->first > call->iova ? leaf->first : call->iova,
-		           leaf->last < call->last ? leaf->last : call->last, REFERENCE_MAY);
-	}
+	stream_allow_leaves(stream, call);
 }
 
 void stream_expect_dirty(struct stream *stream, struct call *call)
@@ -105,8 +110,8 @@ static void take_leaf(struct stream *stream, const struct call *call, const stru
 	if (leaf->first > last)
 		return;
 	if (leaf->sure)
-		flag_range(stream, leaf->first > call->iova ? leaf->first : call->iova,
-		           leaf->last < last ? leaf->last : last, REFERENCE_MUST);
+		stream_flag_range(stream, leaf->first > call->iova ? leaf->first : call->iova,
+		                  leaf->last < last ? leaf->last : last, REFERENCE_MUST);
 	if (leaf->first >= call->iova && leaf->last <= last && cleans(call, leaf))
 		clean_leaf(stream, leaf, true);
 }
@@ -148,7 +153,7 @@ static void allow_writes(struct stream *stream, const struct call *call)
 	for (unsigned i = 0; i < call->wrote_count; i++) {
 		uint64_t first = call->wrote[i] & ~mask, last = call->wrote[i] | mask;
 
-		flag_range(stream, first, last, REFERENCE_MAY);
+		stream_flag_range(stream, first, last, REFERENCE_MAY);
 	}
 }
 

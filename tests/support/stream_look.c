@@ -17,6 +17,7 @@ void stream_do_translate(struct stream *stream)
 	    iopgt_translate(stream->table, stream->space_first - 1, &translation) !=
 	            IOPGT_BAD_RANGE)
 		stream_fail(stream, "translate beyond the input space is not BAD_RANGE");
+	stream_check_bad_faults(stream);
 	if (iopgt_translate(stream->table, iova, NULL) != IOPGT_BAD_ARGUMENT)
 		stream_fail(stream, "translate to null is not BAD_ARGUMENT");
 	stream_check_range(stream, stream->probe, iova & ~(stream_granule(stream) - 1), iova);

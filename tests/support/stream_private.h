@@ -20,6 +20,7 @@
 #define STREAM_RECENT  3
 #define STREAM_REPORTS 5  /* the first serves the verbs that are done when they return */
 #define STREAM_HOOKED  24 /* accesses in the callbacks of one call */
+#define STREAM_WRITES  (2 * STREAM_HOOKED) /* a write may come to a fault that is handled */
 
 struct stream;
 
@@ -57,6 +58,20 @@ struct dirty_leaf {
 	bool sure; /* else read-only, and perhaps cleaned since it was written */
 };
 
+/* One access of a walker. */
+struct access {
+	struct stream_walker *walker;
+	struct reference_granule *granule; /* null: outside of all windows */
+	uint64_t iova;
+	uint32_t access; /* enum walker_access */
+	struct walker_result result;
+};
+
+struct use {
+	uint64_t iova;
+	bool worked;
+};
+
 struct call;
 
 struct verb {
@@ -82,6 +97,7 @@ enum verb_flag {
 	VERB_RESIZES = 1 << 6, /* splits and merges, or looks whether tables are empty */
 	VERB_FRESH =
 		1 << 5, /* nothing of its range may be cached: finish before it is tried again */
+	VERB_AGES = 1 << 7, /* clears access flags */
 };
 
 /* A call, or a sequence of calls by budget, or an iopgt_op_finish. */
@@ -94,9 +110,10 @@ struct call {
 	struct report *report;
 	void *more; /* of the verb's own */
 	struct iopgt_stats before;
-	uint64_t boundary; /* unmap, protect: what cannot be split begins here */
-	uint64_t wrote[STREAM_HOOKED];
-	unsigned wrote_count, hooked;
+	uint64_t boundary; /* unmap, protect: bytes from iova to what cannot be split */
+	uint64_t wrote[STREAM_WRITES];
+	struct use uses[STREAM_HOOKED];
+	unsigned wrote_count, use_count, hooked;
 	unsigned op_bit;
 	unsigned pieces;       /* calls that returned AGAIN */
 	int expected, also;    /* what it may return if the host does not fail */
@@ -118,7 +135,7 @@ struct stream {
 	struct iopgt_domain *domain; /* null: a bare table */
 	struct iopgt_table *table;
 	struct iopgt_domain domain_storage;
-	struct iopgt_table table_storage;
+	struct iopgt_table table_storage[2]; /* one for the next iopgt_open */
 	bool table_is_up;
 	uint32_t policy, domain_flags;
 	uint64_t leaf_sizes; /* what the table can use */
@@ -142,7 +159,8 @@ struct stream {
 
 	struct call *call; /* that runs now */
 	bool hooking;
-	bool calm; /* the host does not fail */
+	bool calm;  /* the host does not fail */
+	bool armed; /* it is about to */
 	unsigned hook_one_in;
 
 	char lines[STREAM_LINES][STREAM_LINE];
@@ -236,10 +254,22 @@ void stream_access(struct stream *stream, struct stream_walker *walker, uint64_t
 void stream_random_access(struct stream *stream, uint64_t first, uint64_t last);
 void stream_burst(struct stream *stream);
 void stream_hook(struct stream *stream); /* in a callback */
+/* In the range of a call that changes what it maps to. */
+bool stream_in_flux(const struct stream *stream, uint64_t iova);
+uint8_t stream_permission_of(const struct stream *stream, uint32_t access);
+
+/* stream_fault.c: true: let it run again. */
+bool stream_handle_fault(struct stream *stream, const struct access *access);
+void stream_check_bad_faults(struct stream *stream);
+
+/* stream_accessed.c */
+void stream_note_use(struct stream *stream, const struct access *access);
+void stream_apply_uses(struct stream *stream, const struct call *call);
 
 /* stream_check.c */
 void stream_spot(struct stream *stream, const struct walker *viewer, uint64_t iova,
                  struct spot *spot);
+bool stream_groups_settled(struct stream *stream); /* none is half broken up */
 bool stream_is_group(const struct stream *stream, const struct spot *spot);
 void stream_check_range(struct stream *stream, const struct walker *viewer, uint64_t first,
                         uint64_t last);
@@ -268,6 +298,10 @@ void stream_check_report(struct stream *stream, struct call *call);
 void stream_check_harvest(struct stream *stream, unsigned op);
 
 /* stream_dirty.c */
+void stream_push_leaf(struct stream *stream, const struct spot *spot, bool sure);
+/* Those that were pushed may be reported; in the first call of a sequence only they. */
+void stream_allow_leaves(struct stream *stream, const struct call *call);
+void stream_flag_range(struct stream *stream, uint64_t first, uint64_t last, uint8_t flags);
 void stream_note_dirty(struct stream *stream, struct call *call);
 void stream_expect_dirty(struct stream *stream, struct call *call);
 void stream_done_dirty(struct stream *stream, struct call *call, uint64_t last);
@@ -297,6 +331,7 @@ void stream_do_sync(struct stream *stream);
 void stream_do_clear(struct stream *stream);
 void stream_do_read_and_clear(struct stream *stream);
 void stream_do_each_dirty(struct stream *stream);
+void stream_do_accessed(struct stream *stream);
 void stream_do_each_mapping(struct stream *stream);
 void stream_do_dump(struct stream *stream);
 void stream_do_translate(struct stream *stream);
@@ -306,6 +341,7 @@ void stream_do_bad_bitmap(struct stream *stream);
 void stream_do_wrong_op(struct stream *stream);
 void stream_do_tracking(struct stream *stream);
 void stream_do_switch(struct stream *stream);
+void stream_do_open(struct stream *stream);
 void stream_do_attach(struct stream *stream);
 void stream_do_bad_attach(struct stream *stream);
 void stream_unmap_everything(struct stream *stream);

@@ -9,14 +9,23 @@ static uint64_t size_left(const struct call *call)
 	return call->last - call->iova + 1;
 }
 
-/* Waits of a call that found nothing owed: two a batch of 64 blocks or groups, and two. */
-static void check_waits(struct stream *stream, const struct call *call, uint64_t blocks)
+static uint64_t most_waits(uint64_t leaves)
+{
+	return 2 + (2 * leaves + 63) / 64;
+}
+
+/* Waits of a call that found nothing owed: two a batch of 64, and two; groups apart. */
+static void check_waits(struct stream *stream, const struct call *call, uint64_t blocks,
+                        uint64_t groups)
 {
 	uint64_t waits = call->op->stats.waits - call->before.waits;
 
-	if (!call->owed_before && !call->failures && waits > 2 + (2 * blocks + 63) / 64)
-		stream_fail(stream, "%s waited %" PRIu64 " times for %" PRIu64 " blocks",
-		            call->verb->name, waits, blocks);
+	if (!call->owed_before && !call->failures &&
+	    waits > most_waits(blocks) + (groups ? most_waits(groups) : 0))
+		stream_fail(stream,
+		            "%s waited %" PRIu64 " times for %" PRIu64 " blocks, %" PRIu64
+		            " groups",
+		            call->verb->name, waits, blocks, groups);
 }
 
 /* Split */
@@ -47,9 +56,8 @@ static int invoke_split(struct stream *stream, struct call *call)
 
 static void done_split(struct stream *stream, struct call *call, uint64_t last)
 {
-	check_waits(stream, call,
-	            call->op->stats.split - call->before.split + call->op->stats.ungrouped -
-	                    call->before.ungrouped);
+	check_waits(stream, call, call->op->stats.split - call->before.split,
+	            call->op->stats.ungrouped - call->before.ungrouped);
 	if (stream_blocks_in(stream, call->iova, last))
 		stream_fail(stream, "split left a block in 0x%" PRIx64 "-0x%" PRIx64, call->iova,
 		            last);
@@ -95,9 +103,8 @@ static void done_merge(struct stream *stream, struct call *call, uint64_t last)
 {
 	(void)last;
 	stream_spread(stream, call->start, call->last);
-	check_waits(stream, call,
-	            call->op->stats.merged - call->before.merged + call->op->stats.grouped -
-	                    call->before.grouped);
+	check_waits(stream, call, call->op->stats.merged - call->before.merged,
+	            call->op->stats.grouped - call->before.grouped);
 }
 
 /* Tables that were linked again have all marks, perhaps more: dirty as a whole. */

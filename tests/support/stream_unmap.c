@@ -16,9 +16,9 @@ static void expect_cut(struct stream *stream, struct call *call)
 	stream_spot(stream, stream->probe, call->last, &last);
 	at_first = first.leaf.fault == WALKER_OK && first.first < call->iova;
 	at_last = last.leaf.fault == WALKER_OK && last.last > call->last;
-	call->boundary = at_last ? last.first : call->last + 1;
-	if (at_first && first.last >= call->boundary)
-		call->boundary = call->iova;
+	call->boundary = (at_last ? last.first - 1 : call->last) - call->iova + 1;
+	if (at_first && at_last && first.first == last.first)
+		call->boundary = 0;
 	if (!at_first && !at_last)
 		return;
 	if (call->op->flags & IOPGT_OP_NO_SPLIT)
@@ -26,7 +26,7 @@ static void expect_cut(struct stream *stream, struct call *call)
 	else if (!stream_may_break(stream, call->op))
 		call->expected = IOPGT_WOULD_BREAK;
 	if (call->expected && (at_first || stream_is_group(stream, &last)))
-		call->boundary = call->iova;
+		call->boundary = 0;
 }
 
 static bool looks_protected(const struct stream *stream, const struct spot *spot, uint32_t prot)
@@ -86,10 +86,10 @@ static uint64_t boundary_now(struct stream *stream, const struct call *call)
 	stream_spot(stream, stream->probe, call->iova, &first);
 	stream_spot(stream, stream->probe, call->last, &last);
 	if (first.leaf.fault == WALKER_OK && first.first < call->iova)
-		return call->iova;
+		return 0;
 	if (last.leaf.fault == WALKER_OK && last.last > call->last)
-		return last.first;
-	return call->last + 1;
+		return last.first - call->iova;
+	return call->last - call->iova + 1;
 }
 
 static void failed_cut(struct stream *stream, struct call *call, int error)
@@ -102,12 +102,12 @@ static void failed_cut(struct stream *stream, struct call *call, int error)
 		if (unchanged < changed)
 			changed = unchanged;
 	} else if (error != IOPGT_WOULD_SPLIT && error != IOPGT_WOULD_BREAK) {
-		changed = call->iova;
-		unchanged = call->last + 1;
+		changed = 0;
+		unchanged = call->last - call->iova + 1;
 	}
 	while (reference_step(&steps))
-		if (steps.iova < changed ||
-		    (steps.iova < unchanged && is_changed(stream, call, steps.iova)))
+		if (steps.iova - call->iova < changed ||
+		    (steps.iova - call->iova < unchanged && is_changed(stream, call, steps.iova)))
 			change(stream, call, steps.granule);
 }
 

@@ -7,15 +7,7 @@
 
 #include "stream_private.h"
 
-struct access {
-	struct stream_walker *walker;
-	struct reference_granule *granule; /* null: outside of all windows */
-	uint64_t iova;
-	uint32_t access; /* enum walker_access */
-	struct walker_result result;
-};
-
-static uint8_t permission_of(const struct stream *stream, uint32_t access)
+uint8_t stream_permission_of(const struct stream *stream, uint32_t access)
 {
 	static const uint8_t privileged[] = {WALKER_MAY_READ, WALKER_MAY_WRITE, WALKER_MAY_EXECUTE};
 	static const uint8_t unprivileged[] = {WALKER_MAY_READ_UNPRIVILEGED,
@@ -33,8 +25,7 @@ static const char *name_of(uint32_t access)
 	return names[access & WALKER_KIND];
 }
 
-/* In the range of a call that changes what it maps to. */
-static bool in_flux(const struct stream *stream, uint64_t iova)
+bool stream_in_flux(const struct stream *stream, uint64_t iova)
 {
 	const struct call *call = stream->call;
 
@@ -47,7 +38,7 @@ static bool phys_is_right(const struct stream *stream, const struct access *acce
 
 	if (access->result.phys == access->granule->phys + offset)
 		return true;
-	return in_flux(stream, access->iova) &&
+	return stream_in_flux(stream, access->iova) &&
 	       access->result.phys ==
 	               stream->call->mapping.phys + (access->iova - stream->call->mapping.iova);
 }
@@ -55,12 +46,12 @@ static bool phys_is_right(const struct stream *stream, const struct access *acce
 static void judge_success(struct stream *stream, const struct access *access)
 {
 	const struct reference_granule *granule = access->granule;
-	uint8_t permission = permission_of(stream, access->access);
+	uint8_t permission = stream_permission_of(stream, access->access);
 
 	if (!granule)
 		stream_fail(stream, "stale: %s of 0x%" PRIx64 ", where nothing was ever mapped",
 		            name_of(access->access), access->iova);
-	if (!(granule->may & permission) && !in_flux(stream, access->iova))
+	if (!(granule->may & permission) && !stream_in_flux(stream, access->iova))
 		stream_fail(stream, "stale: %s of 0x%" PRIx64 " works (walker %d%s)",
 		            name_of(access->access), access->iova,
 		            (int)(access->walker - stream->walkers),
@@ -71,12 +62,20 @@ static void judge_success(struct stream *stream, const struct access *access)
 		            granule->phys);
 }
 
-/* A verb that runs may break entries for a moment: then accesses may fault. */
+/*
+ * A verb that runs may break entries for a moment: then accesses may fault. What
+ * faults for a clean leaf or an access flag waits until it can be handled.
+ */
 static bool may_fault_now(const struct stream *stream, const struct access *access)
 {
 	if (!stream->call)
 		return false;
-	if (in_flux(stream, access->iova))
+	if (access->result.fault == WALKER_ACCESS_FLAG)
+		return true;
+	if (access->result.fault == WALKER_PERMISSION &&
+	    (access->access & WALKER_KIND) == WALKER_WRITE && !(access->walker->flags & WALKER_HD))
+		return true;
+	if (stream_in_flux(stream, access->iova))
 		return true;
 	return stream_level(stream) == 0 || access->walker->flags & WALKER_NT_FAULTS;
 }
@@ -84,19 +83,14 @@ static bool may_fault_now(const struct stream *stream, const struct access *acce
 static void judge_fault(struct stream *stream, const struct access *access)
 {
 	const struct reference_granule *granule = access->granule;
-	bool write = (access->access & WALKER_KIND) == WALKER_WRITE;
 
-	if (access->result.fault != WALKER_TRANSLATION && access->result.fault != WALKER_PERMISSION)
+	if (access->result.fault > WALKER_PERMISSION || access->result.fault == WALKER_ADDRESS_SIZE)
 		stream_fail(stream, "%s of 0x%" PRIx64 ": fault %d: %s", name_of(access->access),
 		            access->iova, access->result.fault,
 		            walker_error(access->walker->model)
 		                    ? walker_error(access->walker->model)
 		                    : "?");
-	if (!granule || !(granule->sure & permission_of(stream, access->access)))
-		return;
-	/* Writable-clean is read-only for a walker that does not mark. */
-	if (write && !(access->walker->flags & WALKER_HD) &&
-	    (granule->states != REFERENCE_UNTRACKED || granule->changed))
+	if (!granule || !(granule->sure & stream_permission_of(stream, access->access)))
 		return;
 	if (may_fault_now(stream, access))
 		return;
@@ -165,46 +159,7 @@ static void note_write(struct stream *stream, struct access *access)
 		judge_mark(stream, access);
 }
 
-/* Bit 7 is AP[2], 0 when dirty, or S2AP[1], 1 when dirty. */
-static void mark_leaf(struct stream *stream, const struct walker_leaf *leaf)
-{
-	_Atomic uint64_t *word = pool_word(stream->host.pool, leaf->descriptor_phys, false);
-	uint64_t old = pool_little_endian(leaf->descriptor);
-
-	atomic_compare_exchange_strong(word, &old, old ^ pool_little_endian(UINT64_C(1) << 7));
-}
-
-/*
- * Software dirty management: what the host does when a write faults. It marks
- * the leaf as hardware would, and has all walkers forget it.
- */
-static void mark_by_software(struct stream *stream, uint64_t iova)
-{
-	struct iopgt_invalidation request = {.stride_shift = stream->config.granule_shift};
-	struct spot spot;
-
-	stream_spot(stream, stream->probe, iova, &spot);
-	if (spot.leaf.fault != WALKER_OK || spot.leaf.dirty == WALKER_READ_ONLY)
-		return;
-	if (spot.leaf.dirty == WALKER_WRITABLE_CLEAN)
-		mark_leaf(stream, &spot.leaf);
-	stream_soften(stream, spot.first, spot.last);
-	request.iova = spot.first;
-	request.size = spot.leaf.size;
-	request.level = IOPGT_NO_LEVEL;
-	for (unsigned i = 0; i < stream->walker_count; i++) {
-		walker_post_range(stream->walkers[i].model, &request);
-		walker_sync(stream->walkers[i].model);
-	}
-}
-
-static bool is_software_fault(const struct stream *stream, const struct access *access)
-{
-	return access->result.fault == WALKER_PERMISSION &&
-	       (access->access & WALKER_KIND) == WALKER_WRITE &&
-	       stream->config.dirty == IOPGT_DIRTY_SOFTWARE && access->granule &&
-	       access->granule->may & permission_of(stream, access->access);
-}
+#define FAULTS 3 /* of one access: no access flag, clean, both when a verb runs */
 
 void stream_access(struct stream *stream, struct stream_walker *walker, uint64_t iova,
                    uint32_t kind)
@@ -215,17 +170,23 @@ void stream_access(struct stream *stream, struct stream_walker *walker, uint64_t
 		.iova = iova,
 		.access = kind,
 	};
+	struct call *call = stream->call;
+	unsigned faults = 0;
 
-	walker_access(walker->model, iova, kind, &access.result);
-	if (is_software_fault(stream, &access)) {
-		mark_by_software(stream, iova);
+	if (call)
+		call->uses[call->use_count++] = (struct use){.iova = iova};
+	do
 		walker_access(walker->model, iova, kind, &access.result);
-	}
+	while (access.result.fault != WALKER_OK && faults++ < FAULTS &&
+	       stream_handle_fault(stream, &access));
 	if (access.result.fault != WALKER_OK) {
 		judge_fault(stream, &access);
 		return;
 	}
 	judge_success(stream, &access);
+	if (call)
+		call->uses[call->use_count - 1].worked = true;
+	stream_note_use(stream, &access);
 	if ((kind & WALKER_KIND) == WALKER_WRITE)
 		note_write(stream, &access);
 }

@@ -44,7 +44,7 @@ static uint64_t window_bytes(struct stream *stream)
 		return UINT64_C(2) << shift;
 	switch (stream->config.granule_shift) {
 	case 12:
-		return stream_chance(stream, 6) ? UINT64_C(2) << 25 : UINT64_C(4) << 21;
+		return stream_chance(stream, 16) ? UINT64_C(2) << 25 : UINT64_C(4) << 21;
 	case 14:
 		return UINT64_C(3) << 25;
 	default:
