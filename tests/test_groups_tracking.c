@@ -317,6 +317,20 @@ static void off_makes_tracked_groups_dirty(struct fixture *f)
 	expect_groups(f, entries(f));
 }
 
+/* Where walkers do not mark, entries of a group may not differ (R_LCGVS). */
+static void off_over_a_part_takes_the_whole_group(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+
+	track(f, true, IOPGT_SPLIT_NONE, 0);
+	map_groups(f, GROUPS, RW);
+	expect(IOPGT_OK,
+	       iopgt_switch_dirty_log(&f->domain, false, entry(f, 1), entry_bytes(f), &op));
+	finish(f, &op);
+	assert_int_equal(count_entries(f, group(f, 0), is_dirty), entries(f));
+	assert_int_equal(count_entries(f, group(f, 1), is_dirty), 0);
+}
+
 static void tracking_can_be_turned_on_again(struct fixture *f)
 {
 	map_written_groups(f);
@@ -418,6 +432,8 @@ int main(void)
 		TEST_WITH(levels, without_memory_nothing_is_lost, .domain = true),
 		TEST_WITH(all, off_makes_groups_again_and_all_entries_dirty, .domain = true),
 		TEST_WITH(FIXTURE_REGIMES, off_makes_tracked_groups_dirty, .domain = true),
+		TEST_WITH(FIXTURE_REGIMES, off_over_a_part_takes_the_whole_group, .domain = true,
+	                  .dirty = FIXTURE_SOFTWARE),
 		TEST_WITH(all, tracking_can_be_turned_on_again, .domain = true),
 		TEST_WITH(levels, switch_in_pieces_changes_its_range_alone, .domain = true),
 		TEST_WITH(levels, switching_a_part_on_forgets_nothing_outside, .domain = true),

@@ -355,7 +355,8 @@ int iopgt_trim(struct iopgt_table *table, uint64_t iova, uint64_t size, struct i
  * Output addresses, permissions and attributes stay, each page inherits its
  * block's dirty state. Live blocks are replaced by break-before-make level
  * (Arm ARM D8.17.1): at level 2 at once, at level 1 under nT, at level 0
- * accesses fault between. Waits are shared: at most 2 + 2 * blocks / 64.
+ * accesses fault between. Waits are shared: at most 2 + 2 * blocks / 64, and for
+ * contiguous groups that are broken up 1 + groups / 32.
  *
  * Needs 1 table per block. Nothing is owed for the split when the call returns
  * IOPGT_OK or IOPGT_AGAIN: the op serves its gather and stats.

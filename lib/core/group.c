@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/group.h"
 
+#include "core/marks.h"
+
 static struct group_marks marks_of(const struct iopgt_table *table, const struct iopgt_group *group,
                                    bool members)
 {
@@ -71,6 +73,12 @@ void iopgt_group_change(struct iopgt_table *table, const struct iopgt_group *gro
 		}
 	}
 	table_clean(table, group->entries, group->count);
+}
+
+void iopgt_group_write(const struct iopgt_table *table, const struct iopgt_group *group)
+{
+	for (uint32_t i = 0; i < group->count; i++)
+		marks_dirty_if_clean(&table->format, &group->entries[i], group->level);
 }
 
 void iopgt_group_spread(struct iopgt_table *table, const struct iopgt_group *group)

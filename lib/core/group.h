@@ -89,6 +89,9 @@ void iopgt_group_change(struct iopgt_table *table, const struct iopgt_group *gro
 uint64_t iopgt_group_changed(struct iopgt_table *table, const struct group_change *change,
                              uint64_t old);
 
+/* Makes all entries dirty that are tracked and clean, as walkers would do it. */
+void iopgt_group_write(const struct iopgt_table *table, const struct iopgt_group *group);
+
 /* Gives all members the marks that any has. */
 void iopgt_group_spread(struct iopgt_table *table, const struct iopgt_group *group);
 

@@ -155,8 +155,13 @@ static int scan_grouped_pages(struct scan_state *s, uint32_t run, uint32_t *step
 	d = live_load(cursor_entry(&s->c));
 	if (format_is_broken(f, d))
 		return IOPGT_BUSY;
-	if (!(s->scan->flags & SCAN_MAKE_DIRTY) && iopgt_scan_in_group(s, d))
-		return iopgt_scan_group(s, d, steps);
+	if (iopgt_scan_in_group(s, d)) {
+		if (!(s->scan->flags & SCAN_MAKE_DIRTY))
+			return iopgt_scan_group(s, d, steps);
+		iopgt_scan_dirty_group(s);
+		*steps = group_rest(&s->c);
+		return IOPGT_OK;
+	}
 	if (group > 1) {
 		struct iopgt_group place = group_at(&s->c);
 
@@ -208,7 +213,9 @@ static int scan_block(struct scan_state *s, uint64_t d, uint32_t *steps)
 
 	*steps = 1;
 	if (s->scan->flags & SCAN_MAKE_DIRTY) {
-		if (format_is_clean(&s->table->format, d))
+		if (iopgt_scan_in_group(s, d))
+			iopgt_scan_dirty_group(s);
+		else if (format_is_clean(&s->table->format, d))
 			make_dirty(s, cursor_entry(&s->c), block.first, block.last);
 		return IOPGT_OK;
 	}

@@ -139,6 +139,15 @@ static bool any_page_marked(const struct scan_state *s, const struct iopgt_group
 	return false;
 }
 
+void iopgt_scan_dirty_group(struct scan_state *s)
+{
+	struct iopgt_group group = group_at(&s->c);
+
+	iopgt_group_write(s->table, &group);
+	if (s->table->software_dirty)
+		gather_at_cursor(s->table, s->op, &s->c, group.range);
+}
+
 bool iopgt_scan_is_unmarked(const struct scan_state *s, uint32_t around)
 {
 	struct iopgt_group pages = pages_around(s, around);

@@ -90,6 +90,9 @@ bool iopgt_scan_in_group(const struct scan_state *s, uint64_t d);
  */
 int iopgt_scan_group(struct scan_state *s, uint64_t d, uint32_t *steps);
 
+/* SCAN_MAKE_DIRTY of the group that the cursor is in: whole, since its entries may not differ. */
+void iopgt_scan_dirty_group(struct scan_state *s);
+
 /* Whether another call is replacing an entry of the place (level 0). */
 bool iopgt_scan_any_broken(const struct scan_state *s, const struct iopgt_group *place);
 

@@ -78,8 +78,7 @@ int iopgt_handle_write_fault(struct iopgt_table *table, uint64_t iova, uint32_t 
 	if (!may_write(table, leaf, access))
 		return IOPGT_FAULT;
 	group = entries_of(&c, leaf);
-	for (uint32_t i = 0; i < group.count; i++)
-		marks_dirty_if_clean(&table->format, &group.entries[i], c.level);
+	iopgt_group_write(table, &group);
 	gather_at_cursor(table, op, &c, group.range);
 	return IOPGT_OK;
 }
