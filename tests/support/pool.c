@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* MAP_ANONYMOUS */
+#define _DEFAULT_SOURCE
 #include "pool.h"
 
 #include <inttypes.h>
@@ -6,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define ORDERS     48    /* an allocation is POOL_LINE << order bytes */
 #define QUARANTINE 64    /* freed chunks of an order that wait before reuse */
@@ -19,8 +22,7 @@ struct queue {
 };
 
 struct pool {
-	unsigned char *arena, *shadow; /* aligned to POOL_LINE; no shadow: null */
-	void *arena_memory, *shadow_memory;
+	unsigned char *arena, *shadow; /* no shadow: null */
 	_Atomic unsigned char *units; /* state of each line */
 	uint64_t phys_base;
 	size_t bytes;
@@ -51,9 +53,15 @@ static void *allocate_zeroed(size_t bytes)
 	return memory;
 }
 
-static unsigned char *align_to_line(void *memory)
+/* Zeroed memory of which the most is never touched: sanitizers need not know it by bytes. */
+static void *map_zeroed(size_t bytes)
 {
-	return (unsigned char *)memory + (POOL_LINE - (uintptr_t)memory % POOL_LINE) % POOL_LINE;
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		die("no memory for %zu bytes", bytes);
+	return memory;
 }
 
 struct pool *pool_create(size_t bytes, uint64_t phys_base, uint32_t flags)
@@ -64,13 +72,10 @@ struct pool *pool_create(size_t bytes, uint64_t phys_base, uint32_t flags)
 		die("size and base must be multiples of %" PRIu64, POOL_LINE);
 	pool->bytes = bytes;
 	pool->phys_base = phys_base;
-	pool->arena_memory = allocate_zeroed(bytes + POOL_LINE);
-	pool->arena = align_to_line(pool->arena_memory);
-	pool->units = allocate_zeroed(bytes / POOL_LINE);
-	if (flags & POOL_NON_COHERENT) {
-		pool->shadow_memory = allocate_zeroed(bytes + POOL_LINE);
-		pool->shadow = align_to_line(pool->shadow_memory);
-	}
+	pool->arena = map_zeroed(bytes);
+	pool->units = map_zeroed(bytes / POOL_LINE);
+	if (flags & POOL_NON_COHERENT)
+		pool->shadow = map_zeroed(bytes);
 	if (pthread_mutex_init(&pool->mutex, NULL))
 		die("no mutex");
 	return pool;
@@ -81,9 +86,10 @@ void pool_destroy(struct pool *pool)
 	for (unsigned order = 0; order < ORDERS; order++)
 		free(pool->free[order].offsets);
 	pthread_mutex_destroy(&pool->mutex);
-	free(pool->arena_memory);
-	free(pool->shadow_memory);
-	free((void *)pool->units);
+	munmap(pool->arena, pool->bytes);
+	munmap((void *)pool->units, pool->bytes / POOL_LINE);
+	if (pool->shadow)
+		munmap(pool->shadow, pool->bytes);
 	free(pool);
 }
 
