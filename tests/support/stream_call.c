@@ -200,18 +200,19 @@ static void apply_writes(struct stream *stream, const struct call *call)
 
 	for (unsigned i = 0; i < call->wrote_count; i++) {
 		struct reference_granule *granule =
-			reference_at(&stream->reference, call->wrote[i]);
+			reference_at(&stream->reference, call->wrote[i].iova);
 
-		if (reference_has(granule, REFERENCE_MAPPED) && granule->states & REFERENCE_EITHER)
+		if (call->wrote[i].worked && reference_has(granule, REFERENCE_MAPPED) &&
+		    granule->states & REFERENCE_EITHER)
 			granule->flags |= REFERENCE_OWED;
-		stream_soften(stream, call->wrote[i] & ~mask, call->wrote[i] | mask);
+		stream_soften(stream, call->wrote[i].iova & ~mask, call->wrote[i].iova | mask);
 		if (call->verb->flags & VERB_MOVES && call->mapping.prot)
-			keep_write(stream, call->wrote[i]);
+			keep_write(stream, call->wrote[i].iova);
 	}
 	stream_apply_uses(stream, call);
 	/* What is left open by that is found in memory. */
 	for (unsigned i = 0; i < call->wrote_count; i++)
-		stream_check_around(stream, call->wrote[i], call->wrote[i]);
+		stream_check_around(stream, call->wrote[i].iova, call->wrote[i].iova);
 }
 
 static int invoke(struct stream *stream, struct call *call)
@@ -259,6 +260,8 @@ static void touch_all(struct stream *stream, const struct call *call)
 
 static void fail(struct stream *stream, struct call *call, int error)
 {
+	if (error == HOST_ERROR)
+		stream->unsettled = true;
 	if (call->verb->failed)
 		call->verb->failed(stream, call, error);
 	if (call->verb->flags & VERB_MOVES)

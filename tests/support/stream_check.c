@@ -30,7 +30,7 @@ static void widen_to_group(struct stream *stream, const struct walker *viewer, u
 		            iova, group.valid, group.entries, group.contiguous,
 		            group.wrong ? group.wrong : "incomplete");
 	/* Without hardware that keeps the marks of all in one, entries may not differ. */
-	if (stream->config.dirty == IOPGT_DIRTY_SOFTWARE && !stream->domain && group.dirty &&
+	if (stream->config.dirty == IOPGT_DIRTY_SOFTWARE && group.dirty &&
 	    group.dirty < group.entries)
 		stream_fail(stream, "group at 0x%" PRIx64 ": %u of %u dirty in software", iova,
 		            group.dirty, group.entries);

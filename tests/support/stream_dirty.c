@@ -112,8 +112,16 @@ static void take_leaf(struct stream *stream, const struct call *call, const stru
 	if (leaf->sure)
 		stream_flag_range(stream, leaf->first > call->iova ? leaf->first : call->iova,
 		                  leaf->last < last ? leaf->last : last, REFERENCE_MUST);
-	if (leaf->first >= call->iova && leaf->last <= last && cleans(call, leaf))
+	if (leaf->first < call->iova || leaf->last > call->last || !cleans(call, leaf))
+		return;
+	if (leaf->last <= last) {
 		clean_leaf(stream, leaf, true);
+	} else {
+		/* It was split, and cleaned as far as the budget went. */
+		struct dirty_leaf part = {leaf->first, last, leaf->sure};
+
+		clean_leaf(stream, &part, false);
+	}
 }
 
 static bool is_reported(const struct stream *stream, const struct call *call,
@@ -131,10 +139,13 @@ static bool cleans_anything(const struct call *call)
 	return call->verb->flags & VERB_GIVEN || cleans(call, &any);
 }
 
-/* What was reported, or given, to a verb that cleans is copied after the op. */
-static void copy_reported(struct stream *stream, const struct call *call, uint64_t last)
+/*
+ * What was reported, or given, to a verb that cleans is copied after the op: also what
+ * lies behind the end of this call, in a block that was reported whole.
+ */
+static void copy_reported(struct stream *stream, const struct call *call)
 {
-	struct reference_steps steps = reference_range(&stream->reference, call->iova, last);
+	struct reference_steps steps = reference_range(&stream->reference, call->iova, call->last);
 
 	while (reference_step(&steps)) {
 		if (!is_reported(stream, call, &steps))
@@ -151,7 +162,7 @@ static void allow_writes(struct stream *stream, const struct call *call)
 	uint64_t mask = stream_largest_leaf(stream) - 1;
 
 	for (unsigned i = 0; i < call->wrote_count; i++) {
-		uint64_t first = call->wrote[i] & ~mask, last = call->wrote[i] | mask;
+		uint64_t first = call->wrote[i].iova & ~mask, last = call->wrote[i].iova | mask;
 
 		stream_flag_range(stream, first, last, REFERENCE_MAY);
 	}
@@ -162,7 +173,7 @@ void stream_done_dirty(struct stream *stream, struct call *call, uint64_t last)
 	allow_writes(stream, call);
 	for (size_t i = 0; i < stream->dirty_count; i++)
 		take_leaf(stream, call, &stream->dirty[i], last);
-	copy_reported(stream, call, last);
+	copy_reported(stream, call);
 }
 
 /* Reported is what was cleaned, and perhaps more: the rest is found in memory. */
@@ -176,5 +187,5 @@ void stream_failed_dirty(struct stream *stream, struct call *call, int error)
 		if (stream->dirty[i].first >= call->iova && stream->dirty[i].last <= call->last &&
 		    cleans(call, &stream->dirty[i]))
 			clean_leaf(stream, &stream->dirty[i], false);
-	copy_reported(stream, call, call->last);
+	copy_reported(stream, call);
 }

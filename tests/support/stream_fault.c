@@ -60,8 +60,10 @@ static void note_writable(struct stream *stream, const struct access *access)
 	struct spot spot;
 
 	if (stream->call) {
-		stream->call->wrote[stream->call->wrote_count++] = access->iova;
+		stream->call->wrote[stream->call->wrote_count++] =
+			(struct use){access->iova, false};
 		stream_soften(stream, access->iova & ~mask, access->iova | mask);
+		stream_allow_harvest(stream, access);
 		return;
 	}
 	stream_spot(stream, stream->probe, access->iova, &spot);

@@ -111,7 +111,7 @@ struct call {
 	void *more; /* of the verb's own */
 	struct iopgt_stats before;
 	uint64_t boundary; /* unmap, protect: bytes from iova to what cannot be split */
-	uint64_t wrote[STREAM_WRITES];
+	struct use wrote[STREAM_WRITES]; /* or made writable: worked is false */
 	struct use uses[STREAM_HOOKED];
 	unsigned wrote_count, use_count, hooked;
 	unsigned op_bit;
@@ -159,8 +159,9 @@ struct stream {
 
 	struct call *call; /* that runs now */
 	bool hooking;
-	bool calm;  /* the host does not fail */
-	bool armed; /* it is about to */
+	bool calm;      /* the host does not fail */
+	bool armed;     /* it is about to */
+	bool unsettled; /* it failed a verb: tables may be marked, to be invalidated once more */
 	unsigned hook_one_in;
 
 	char lines[STREAM_LINES][STREAM_LINE];
@@ -256,6 +257,8 @@ void stream_burst(struct stream *stream);
 void stream_hook(struct stream *stream); /* in a callback */
 /* In the range of a call that changes what it maps to. */
 bool stream_in_flux(const struct stream *stream, uint64_t iova);
+/* A write to what unmap_dirty takes may be reported by it, by all of its leaf. */
+void stream_allow_harvest(struct stream *stream, const struct access *access);
 uint8_t stream_permission_of(const struct stream *stream, uint32_t access);
 
 /* stream_fault.c: true: let it run again. */

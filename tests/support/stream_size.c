@@ -9,19 +9,21 @@ static uint64_t size_left(const struct call *call)
 	return call->last - call->iova + 1;
 }
 
-static uint64_t most_waits(uint64_t leaves)
+static uint64_t most_waits(uint64_t blocks, uint64_t groups)
 {
-	return 2 + (2 * leaves + 63) / 64;
+	uint64_t most = 2 + (2 * blocks + 63) / 64;
+
+	return groups ? most + 1 + (groups + 31) / 32 : most;
 }
 
-/* Waits of a call that found nothing owed: two a batch of 64, and two; groups apart. */
+/* Waits of a call that found nothing owed (iopgt_split_block). */
 static void check_waits(struct stream *stream, const struct call *call, uint64_t blocks,
                         uint64_t groups)
 {
 	uint64_t waits = call->op->stats.waits - call->before.waits;
 
-	if (!call->owed_before && !call->failures &&
-	    waits > most_waits(blocks) + (groups ? most_waits(groups) : 0))
+	if (!call->owed_before && !call->failures && !stream->unsettled &&
+	    waits > most_waits(blocks, groups))
 		stream_fail(stream,
 		            "%s waited %" PRIu64 " times for %" PRIu64 " blocks, %" PRIu64
 		            " groups",

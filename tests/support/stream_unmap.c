@@ -51,12 +51,18 @@ static void change(struct stream *stream, const struct call *call,
 
 static bool is_changed(struct stream *stream, const struct call *call, uint64_t iova)
 {
+	struct iopgt_translation got;
 	struct spot spot;
 
 	stream_spot(stream, stream->probe, iova, &spot);
 	if (!call->mapping.prot)
 		return spot.leaf.fault != WALKER_OK;
-	return spot.leaf.fault == WALKER_OK && looks_protected(stream, &spot, call->mapping.prot);
+	if (spot.leaf.fault != WALKER_OK || !looks_protected(stream, &spot, call->mapping.prot))
+		return false;
+	/* Different permissions may come to the same for a walker (table D8-65). */
+	return iopgt_translate(stream->table, iova, &got) ||
+	       reference_prot(&stream->reference, got.prot) ==
+	               reference_prot(&stream->reference, call->mapping.prot);
 }
 
 static void done_cut(struct stream *stream, struct call *call, uint64_t last)

@@ -127,13 +127,15 @@ static void judge_mark(struct stream *stream, const struct access *access)
 			steps.granule->states = 1u << spot.leaf.dirty;
 }
 
-/* A write to what unmap_dirty takes may be reported by it, by all of its leaf. */
-static void allow_harvest(struct stream *stream, uint64_t iova)
+void stream_allow_harvest(struct stream *stream, const struct access *access)
 {
 	uint64_t mask = stream_largest_leaf(stream) - 1;
 	struct reference_steps steps =
-		reference_range(&stream->reference, iova & ~mask, iova | mask);
+		reference_range(&stream->reference, access->iova & ~mask, access->iova | mask);
 
+	if (!reference_has(access->granule, REFERENCE_HARVEST) &&
+	    !(stream->call && stream->call->report && stream->call->report->op))
+		return;
 	while (reference_step(&steps))
 		steps.granule->flags |= REFERENCE_HARVEST_MAY;
 }
@@ -148,10 +150,8 @@ static void note_write(struct stream *stream, struct access *access)
 		return;
 	stream->result->writes++;
 	if (stream->call)
-		stream->call->wrote[stream->call->wrote_count++] = access->iova;
-	if (reference_has(granule, REFERENCE_HARVEST) ||
-	    (stream->call && stream->call->report && stream->call->report->op))
-		allow_harvest(stream, access->iova);
+		stream->call->wrote[stream->call->wrote_count++] = (struct use){access->iova, true};
+	stream_allow_harvest(stream, access);
 	if (!known)
 		return;
 	granule->flags |= REFERENCE_OWED;
