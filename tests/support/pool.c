@@ -23,7 +23,7 @@ struct queue {
 
 struct pool {
 	unsigned char *arena, *shadow; /* no shadow: null */
-	_Atomic unsigned char *units; /* state of each line */
+	_Atomic unsigned char *units;  /* state of each line */
 	uint64_t phys_base;
 	size_t bytes;
 	pthread_mutex_t mutex;
