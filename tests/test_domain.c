@@ -336,6 +336,16 @@ static void one_walker_that_fails_keeps_all_owed(struct fixture *f)
 	}
 }
 
+/* Level 1 asks for nT, which AArch32 does not have: such a walker bears no live change. */
+static void level_1_is_level_0_at_aarch32(struct fixture *f)
+{
+	assert_true(capable(f, IOPGT_CAPABLE_LIVE_SPLIT));
+	f->domain_walkers[0].bbm_level = 1;
+	expect(IOPGT_OK, detach(f, 0));
+	expect(IOPGT_OK, attach(f, 0));
+	assert_false(capable(f, IOPGT_CAPABLE_LIVE_SPLIT));
+}
+
 int main(void)
 {
 	const struct fixture_test tests[] = {
@@ -353,6 +363,9 @@ int main(void)
 	                  .domain_flags = IOPGT_DOMAIN_ENFORCE_DIRTY),
 		TEST_WITH(0, a_domain_that_tracks_refuses_walkers_without_dirty, .domain = true),
 		TEST_WITH(FIXTURE_GRANULES, the_lowest_level_counts, .domain = true),
+		TEST_WITH(0, level_1_is_level_0_at_aarch32, .domain = true,
+	                  .regime = IOPGT_STAGE1_AARCH32, .dirty = FIXTURE_NO_DIRTY,
+	                  .input_bits = 32, .output_bits = 40),
 		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES,
 	                  a_level_1_walker_among_those_of_level_2_sees_no_conflict, .domain = true,
 	                  .walkers = 2),

@@ -82,12 +82,12 @@ int iopgt_domain_fini(struct iopgt_domain *domain);
 
 /*
  * Adds a walker: from now on it gets every invalidation. Call it before the
- * walker may walk. The table then works by the lowest break-before-make level
- * of the configuration and all walkers; it counts on retried faults if every
- * attached walker retries, without walkers if the configuration says so. With
- * IOPGT_DIRTY_SOFTWARE walkers need no IOPGT_WALKER_DIRTY. Access flags that
- * iopgt_read_and_clear_accessed has cleared stay so: a walker without
- * IOPGT_WALKER_ACCESSED faults on them.
+ * walker may walk. The table then works by the lowest break-before-make level of
+ * the configuration and all walkers (1 counts as 0 at AArch32); it counts on
+ * retried faults if every attached walker retries, without walkers if the
+ * configuration says so. With IOPGT_DIRTY_SOFTWARE walkers need no
+ * IOPGT_WALKER_DIRTY. Access flags that iopgt_read_and_clear_accessed has cleared
+ * stay so: a walker without IOPGT_WALKER_ACCESSED faults on them.
  *
  * Return: IOPGT_OK; IOPGT_IN_USE: attached already; IOPGT_NO_DIRTY: no hardware
  * dirty management, which the domain enforces, or which it uses for tracking

@@ -44,7 +44,7 @@ bool iopgt_scan_any_broken(const struct scan_state *s, const struct iopgt_group 
  * call on its other part may break up a group there meanwhile: that call makes
  * all members dirty before it puts back any (level 0), clears its first note
  * (level 1 and 2), or removes its own. So what a first look misses, since an
- * entry was broken or is gone, a second one sees.
+ * entry is gone, a second one sees. What is broken counts as it was.
  */
 static int look_for_marks(const struct scan_state *s, const struct iopgt_group *place, bool *marked)
 {
@@ -151,19 +151,13 @@ void iopgt_scan_dirty_group(struct scan_state *s)
 bool iopgt_scan_is_unmarked(const struct scan_state *s, uint32_t around)
 {
 	struct iopgt_group pages = pages_around(s, around);
+	bool marked;
 
 	if ((s->scan->flags & SCAN_MAKE_DIRTY) || s->scan->split == SCAN_SPLIT_TRACKED)
 		return false;
-	if (any_page_marked(s, &pages))
-		return false;
 	if (group_lies_in(&pages, s->scan->range))
-		return true;
-	/* As look_for_marks. */
-	live_order_loads();
-	if (iopgt_scan_any_broken(s, &pages))
-		return false;
-	live_order_loads();
-	return !any_page_marked(s, &pages);
+		return !any_page_marked(s, &pages);
+	return look_for_marks(s, &pages, &marked) == IOPGT_OK && !marked;
 }
 
 int iopgt_scan_break_groups(struct iopgt_scan *scan, bool *cut)
