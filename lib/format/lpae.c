@@ -21,7 +21,9 @@
  *
  * AArch32 (G5.5.1) has no nT, GP, DBM; 54 is XN, 53 PXN, at stage 2 54 is XN.
  *
- * Table descriptors: bits 57:53 are ignored by walkers in both stages.
+ * Table descriptors: walkers ignore bits 58:51 (AArch32 58:52) and 11:2, but for
+ * address bits; 54 and 55 are this library's. Invalid descriptors: bit 1 says that
+ * a call has the entry at this moment.
  */
 #include "format/lpae.h"
 

@@ -127,7 +127,8 @@ inline round()
 	clean_found(0);
 	clean_found(1);
 #if defined(BREAK_INVALIDATE_ONE)
-	post((found == PAGES -> PAGE(0) : found));
+	seen = (found == PAGES -> PAGE(0) : found);
+	post(seen);
 #elif !defined(BREAK_NO_INVALIDATION)
 	post(found);
 #endif

@@ -2,7 +2,8 @@
 /*
  * Two callers, each with one half of a contiguous group: each reads and clears its
  * half any number of times, makes a final read of it, and unmaps it in the end
- * with iopgt_unmap_dirty, which breaks the group up; so may both at once.
+ * with iopgt_unmap_dirty, which breaks the group up; so may both at once. The wait
+ * of a break-up may fail.
  * LEVEL is that of break-before-make.
  */
 #define GROUPS
@@ -15,16 +16,46 @@
 bit note[2];    /* `ungrouping` */
 byte broken[2]; /* level 0: what the invalid entry keeps, or NONE */
 byte found;     /* the bitmap */
+byte unmapped;  /* callers that are done */
 
 #define IS_MEMBER(p) (page[p] != NONE && (contiguous[p] || note[p]))
 #define OTHER        (1 - p)
 
-/* any_marked, any_page_marked: a plain load of each */
+/*
+ * any_page_marked: a plain load of each. An entry that is broken at this moment
+ * asks for a closer look: that it is found whole twice does not mean that it was so
+ * between.
+ */
+#ifdef BREAK_BROKEN_UNSEEN
+#define LOAD_PAGE(q) LOAD(q, seen)
+#else
+#define LOAD_PAGE(q)                                                               \
+	if                                                                         \
+	:: atomic { broken[q] != NONE -> seen = DIRTY }                            \
+	:: atomic { broken[q] == NONE -> LOAD(q, seen) }                           \
+	fi
+#endif
+inline any_page_marked()
+{
+	LOAD_PAGE(0);
+	marked = (seen == DIRTY);
+	LOAD_PAGE(1);
+	marked = (seen == DIRTY -> 1 : marked)
+}
+
+/* marks_of: of leaves, and of entries that are broken at this moment */
+#define LOAD_MARK(q)                                                               \
+	if                                                                         \
+	:: atomic { broken[q] != NONE -> seen = broken[q] }                        \
+	:: atomic { broken[q] == NONE -> LOAD(q, seen) }                           \
+	fi
+
+/* iopgt_group_leaf_marks */
 inline any_marked()
 {
-	LOAD(0, seen);
+	LOAD_MARK(0);
 	marked = (seen == DIRTY);
-	LOAD(1, seen);
+	LOAD_MARK(1);
 	marked = (seen == DIRTY -> 1 : marked)
 }
 
@@ -38,22 +69,22 @@ inline any_broken()
 #endif
 }
 
-/* look_for_marks: the place crosses an end of the range. */
-inline look_for_marks()
-{
-	any_marked();
-#ifndef BREAK_ONE_LOOK
-	if
-	:: marked -> is_broken = 0
-	:: else ->
-	   any_broken();
-	   if
-	   :: !is_broken -> any_marked()
-	   :: else
-	   fi
+/* look_for_marks, iopgt_scan_is_unmarked: the place crosses an end of the range. */
+#ifdef BREAK_ONE_LOOK
+#define LOOK_TWICE(marks) marks()
+#else
+#define LOOK_TWICE(marks)                                                          \
+	marks();                                                                   \
+	if                                                                         \
+	:: marked -> is_broken = 0                                                 \
+	:: else ->                                                                 \
+	   any_broken();                                                           \
+	   if                                                                      \
+	   :: !is_broken -> marks()                                                \
+	   :: else                                                                 \
+	   fi                                                                      \
 	fi
 #endif
-}
 
 /*
  * scan_grouped_pages for this half: reports into `found`, cleans a single page.
@@ -63,7 +94,7 @@ inline scan(cleans)
 {
 	busy = 0;
 	cleaned = 0;
-	look_for_marks(); /* iopgt_scan_is_unmarked, which then takes a closer look */
+	LOOK_TWICE(any_page_marked); /* iopgt_scan_is_unmarked */
 	if
 	:: !marked && !is_broken
 	:: else ->
@@ -82,7 +113,7 @@ inline scan(cleans)
 		marked = (IS_MEMBER(1) && page[1] == DIRTY && !late[1] -> 1 : member);
 		is_broken = 0;
 #else
-		look_for_marks();
+		LOOK_TWICE(any_marked);
 #endif
 		if
 		:: !marked && is_broken -> busy = 1
@@ -90,9 +121,8 @@ inline scan(cleans)
 		:: else
 		fi
 	   :: else ->
-#ifndef BREAK_SINGLE_TOO_SOON
+		/* Of several pages some might not be back yet. */
 		any_broken();
-#endif
 		if
 		:: is_broken -> busy = 1
 		:: else -> /* scan_64 */
@@ -119,6 +149,7 @@ inline scan(cleans)
 	d_step { seen = 0; marked = 0; is_broken = 0; member = 0 }
 }
 
+/* iopgt_group_change of one entry: compare-and-swap while it is a member */
 inline change_member(q, has_contiguous, has_note)
 {
 	d_step {
@@ -131,8 +162,6 @@ inline change_member(q, has_contiguous, has_note)
 		fi
 	}
 }
-
-/* iopgt_group_make_dirty, of one member */
 inline make_dirty(q)
 {
 	d_step {
@@ -143,19 +172,25 @@ inline make_dirty(q)
 	}
 }
 
-/* complete_ungroup, above level 0 */
-inline complete()
+/* iopgt_group_member_marks */
+#define LOAD_MEMBER(q)                                                             \
+	if                                                                         \
+	:: atomic { broken[q] != NONE -> seen = broken[q] }                        \
+	:: atomic { broken[q] == NONE && IS_MEMBER(q) -> LOAD(q, seen) }           \
+	:: atomic { broken[q] == NONE && !IS_MEMBER(q) -> seen = NONE }            \
+	fi
+inline member_marks()
 {
-	marked = 0;
-	/* iopgt_group_is_dirty: members alone */
-	if
-	:: atomic { IS_MEMBER(0) -> LOAD(0, seen) }; marked = (seen == DIRTY)
-	:: else
-	fi;
-	if
-	:: atomic { IS_MEMBER(1) -> LOAD(1, seen) }; marked = (seen == DIRTY -> 1 : marked)
-	:: else
-	fi;
+	LOAD_MEMBER(0);
+	marked = (seen == DIRTY);
+	LOAD_MEMBER(1);
+	marked = (seen == DIRTY -> 1 : marked)
+}
+
+/* iopgt_group_dissolve: iopgt_group_spread, then the notes go. */
+inline dissolve()
+{
+	member_marks();
 #ifndef BREAK_NOT_SPREAD
 	if
 	:: marked -> make_dirty(0); make_dirty(1)
@@ -166,31 +201,54 @@ inline complete()
 	change_member(1, 0, 0)
 }
 
-/* break_entries of one member */
-inline break_entry(q)
+/* restore_entries: a load and an exchange */
+inline restore(q, has_contiguous)
 {
-	d_step {
-		if
-		:: page[q] != NONE -> broken[q] = page[q]; STORE_PAGE(q, NONE)
-		:: else
-		fi
-	}
-}
-
-inline restore(q)
-{
-	d_step {
-		if
-		:: broken[q] != NONE ->
-			contiguous[q] = 0;
-			STORE_PAGE(q, (marked -> DIRTY : broken[q]));
+	seen = broken[q];
+	if
+	:: seen != NONE ->
+		d_step {
+			contiguous[q] = has_contiguous;
+			STORE_PAGE(q, (marked && !has_contiguous -> DIRTY : seen));
 			broken[q] = NONE
-		:: else
-		fi
-	}
+		}
+	:: else
+	fi
 }
 
-/* iopgt_ungroup_ends: visit_ungroup, flush, completion */
+/* break_entries. `busy`: another call has the group. */
+inline break_entries()
+{
+	d_step {
+#ifdef BREAK_TAKES_LEAF
+		busy = (page[0] == NONE);
+#else
+		busy = (page[0] == NONE || !contiguous[0]);
+#endif
+		if
+		:: !busy -> broken[0] = page[0]; STORE_PAGE(0, NONE)
+		:: else
+		fi
+	};
+	if
+	:: busy
+	:: else ->
+		d_step {
+			if
+			:: page[1] != NONE -> broken[1] = page[1]; STORE_PAGE(1, NONE)
+			:: else
+			fi
+		}
+	fi
+}
+
+/* Whether a wait may fail: once for each caller; as if nothing had been posted. */
+#define MAY_FAIL (!has_failed)
+
+/*
+ * iopgt_ungroup_ends: visit_ungroup, flush, complete_ungroup. `busy`: to be called again,
+ * after IOPGT_BUSY or an error of the host.
+ */
 inline ungroup()
 {
 	busy = 0;
@@ -200,30 +258,37 @@ inline ungroup()
 	:: !is_broken && !member
 	:: else ->
 #if LEVEL == 0
-	   /* The first member decides which of two calls goes on. */
-	   d_step {
-		busy = (page[0] == NONE);
-		if
-		:: !busy -> broken[0] = page[0]; STORE_PAGE(0, NONE)
-		:: else
-		fi
-	   };
+	   break_entries();
 	   if
 	   :: busy
-	   :: else ->
-		break_entry(1);
+	   :: !busy ->
 		post(PAGES);
 		hal_sync();
-		marked = (broken[0] == DIRTY || broken[1] == DIRTY);
-		restore(0);
-		restore(1)
+		member_marks();
+#ifdef BREAK_NOT_SPREAD
+		marked = 0;
+#endif
+		restore(1, 0);
+		restore(0, 0)
+	   :: !busy && MAY_FAIL ->
+		d_step { has_failed = 1; busy = 1 };
+#ifdef BREAK_FIRST_BACK_FIRST
+		restore(0, 1);
+		restore(1, 1)
+#else
+		restore(1, 1);
+		restore(0, 1)
+#endif
 	   fi
 #else
 	   change_member(0, 0, 1);
 	   change_member(1, 0, 1);
-	   post(PAGES);
-	   hal_sync();
-	   complete()
+	   if
+	   :: post(PAGES);
+	      hal_sync();
+	      dissolve()
+	   :: MAY_FAIL -> d_step { has_failed = 1; busy = 1 }
+	   fi
 #endif
 	fi;
 	d_step { seen = 0; marked = 0; is_broken = 0; member = 0 }
@@ -232,7 +297,7 @@ inline ungroup()
 proctype half(byte p)
 {
 	byte seen;
-	bit marked, is_broken, member, busy, cleaned;
+	bit marked, is_broken, member, busy, cleaned, has_failed;
 
 	do
 	:: page[p] != NONE || broken[p] != NONE -> /* iopgt_read_and_clear_dirty, finish, copy */
@@ -268,17 +333,18 @@ proctype half(byte p)
 	   hal_sync();
 	   do
 	   :: ungroup();
+	      /* unmap_pages: IOPGT_BUSY on a broken entry */
 	      if
-	      :: busy -> skip
-	      :: !busy -> break
+	      :: busy || broken[p] != NONE -> skip
+	      :: !busy && broken[p] == NONE -> break
 	      fi
 	   od;
-	   /* unmap_pages: IOPGT_BUSY on a broken entry */
-	   broken[p] == NONE;
+	   skip;
 	   /* remove_leaf: a member's mark is for its group, as far as the range goes */
 	   d_step {
-		found = (page[p] == DIRTY -> found | PAGE(p) : found);
+		found = (page[p] == DIRTY || broken[p] == DIRTY -> found | PAGE(p) : found);
 		STORE_PAGE(p, NONE);
+		broken[p] = NONE;
 		note[p] = 0;
 		contiguous[p] = 0
 	   };
@@ -286,11 +352,14 @@ proctype half(byte p)
 	   hal_sync();
 	   d_step {
 		fresh[p] = (found & PAGE(p) -> 0 : fresh[p]);
-		found = found & ~PAGE(p)
+		found = found & ~PAGE(p);
+		has_failed = 0
 	   };
 	   assert(!fresh[p]);
 	   break
-	od
+	od;
+	unmapped++;
+	unmapped == 2 -> assert(page[0] == NONE && page[1] == NONE)
 }
 
 init

@@ -59,8 +59,8 @@ inline gather_sync()
 	fi;
 #endif
 	d_step {
-#ifdef BREAK_NOT_LOOKED_AFTER
-		all = (failed -> 1 : all);
+#if defined(BREAK_NOT_LOOKED_AFTER) || defined(BREAK_NOT_COUNTED)
+		all = (failed -> 1 : all); /* of its own failure alone */
 #else
 		LOOK;
 #endif

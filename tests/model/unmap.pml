@@ -105,6 +105,7 @@ inline end_unmap(which)
 #ifdef BREAK_COPY_BEFORE_WAIT
 	copy(found);
 	finish();
+	skip;
 #else
 	finish();
 	copy(found);

@@ -8,6 +8,9 @@
  *     BLOCKS    a block may take the table's place (asks for TABLES)
  *     ONE_SIZE  no walker may have a page and the block cached at once
  *     ONE_GROUP_SIZE  nor a page and the group
+ *     FLAG      two levels of tables above the pages, whose descriptors have access
+ *               flags that walkers set; LOWERS: how many tables of the lower level
+ *     ONE_WALKER  the ATS device asks for nothing
  *     NO_SHOW   marks may be late for ever (where no final read is modelled)
  *     NO_FLIGHT what walker 0 may write arrives at once: one that came later would be as
  *               one that was let through later, by an entry not yet forgotten
@@ -65,9 +68,17 @@ byte tlb_group[2];
 #define BLOCK   2
 byte top = TABLE; /* the entry that links the table, or is the block */
 bit walk_cache[2];
-#define WALKS_TO_PAGES(w) (walk_cache[w])
+#define WALKS_TO(w, p) (walk_cache[w])
+#elif defined(FLAG)
+#define LOWER(p) (LOWERS == 1 -> 0 : (p))
+bit upper_af = 1, upper_h, upper_cache[2];
+bit lower_af[2], lower_h[2]; /* [LOWER(page)] */
+bit lower_cache[4];          /* [2 * walker + LOWER(page)] */
+byte late_upper, late_lower[2]; /* as late[], of the flags */
+#define LOWER_CACHE(w, p) lower_cache[2 * (w) + LOWER(p)]
+#define WALKS_TO(w, p)    (LOWER_CACHE(w, p))
 #else
-#define WALKS_TO_PAGES(w) true
+#define WALKS_TO(w, p) true
 #endif
 
 #ifdef BLOCKS
@@ -87,13 +98,13 @@ byte tlb_block[2];
 
 #define TAKE_PAGE(w, p)                                                            \
 	if                                                                         \
-	:: WALKS_TO_PAGES(w) && AS_PAGE(p) -> RAISE(TLB(w, p), page[p])            \
+	:: WALKS_TO(w, p) && AS_PAGE(p) -> RAISE(TLB(w, p), page[p])               \
 	:: else                                                                    \
 	fi
 #ifdef GROUPS
 #define TAKE_GROUP(w, p)                                                           \
 	if                                                                         \
-	:: WALKS_TO_PAGES(w) && contiguous[p] -> RAISE(tlb_group[w], page[p])      \
+	:: WALKS_TO(w, p) && contiguous[p] -> RAISE(tlb_group[w], page[p])         \
 	:: else                                                                    \
 	fi;
 #else
@@ -134,7 +145,11 @@ byte tlb_block[2];
 	TAKE_GROUP(w, 0) TAKE_GROUP(w, 1) TAKE_BLOCK(w) CHECK_SIZES(w) CHECK_FAULTS(w)
 
 /* Ends every step that changes what walkers can see. */
+#ifdef ONE_WALKER
+#define CHANGED WALK(0) skip
+#else
 #define CHANGED WALK(0) WALK(1) skip
+#endif
 
 /* --- What software does to live memory: live.h --- */
 
@@ -189,6 +204,11 @@ inline hal_sync_begins()
 #ifdef BLOCKS
 		SETTLE_FINISHED(late_block, !flight)
 #endif
+#ifdef FLAG
+		SETTLE_FINISHED(late_upper, true);
+		SETTLE_FINISHED(late_lower[0], true);
+		SETTLE_FINISHED(late_lower[1], true)
+#endif
 	}
 }
 
@@ -199,6 +219,11 @@ inline hal_sync_ends()
 		SHOW(late[1]);
 #ifdef BLOCKS
 		SHOW(late_block)
+#endif
+#ifdef FLAG
+		SHOW(late_upper);
+		SHOW(late_lower[0]);
+		SHOW(late_lower[1])
 #endif
 	}
 }
@@ -280,7 +305,7 @@ inline start_devices() { stopped-- }
 #define PAGE_WRITES(w, p)                                                          \
 	:: d_step { WANTS(w, p) && TLB(w, p) == DIRTY && NEWS(w, p) -> GRANT(w, p) } \
 	:: d_step { WANTS(w, p) && page[p] == CLEAN &&                             \
-		    (TLB(w, p) != NONE || WALKS_TO_PAGES(w)) ->                    \
+		    (TLB(w, p) != NONE || WALKS_TO(w, p)) ->                       \
 		MARK(w, page[p], late[p]); GRANT(w, p) }
 
 #ifdef GROUPS
@@ -304,6 +329,30 @@ inline start_devices() { stopped-- }
 #define BLOCK_WRITES(w, p)
 #endif
 
+#ifdef FLAG
+/*
+ * A walk through a table sets its flag (R_CGKWB), and may be cached from then on.
+ * One that begins in the cache of the upper level sets the lower flag alone.
+ */
+#define FLAG_UP(w, af, l)                                                          \
+	l = (af -> l : (w) + 1);                                                   \
+	af = 1
+#define LOWER_WALK(w, p)                                                           \
+	:: d_step { upper_cache[w] && (!LOWER_CACHE(w, p) || !lower_af[LOWER(p)]) -> \
+		FLAG_UP(w, lower_af[LOWER(p)], late_lower[LOWER(p)]);              \
+		LOWER_CACHE(w, p) = 1; WALK(w) skip }
+#if LOWERS == 1
+#define WALKS_THROUGH(w) UPPER_WALK(w) LOWER_WALK(w, 0)
+#else
+#define WALKS_THROUGH(w) UPPER_WALK(w) LOWER_WALK(w, 0) LOWER_WALK(w, 1)
+#endif
+#define UPPER_WALK(w)                                                              \
+	:: d_step { !upper_cache[w] || !upper_af ->                                \
+		FLAG_UP(w, upper_af, late_upper); upper_cache[w] = 1 }
+#else
+#define WALKS_THROUGH(w)
+#endif
+
 /* --- Invalidations are carried out, some time before the sync is complete --- */
 
 #define FORGET(w, what, entry) entry = (posted[w] & (what) -> NONE : entry)
@@ -321,6 +370,11 @@ inline start_devices() { stopped-- }
 #endif
 #ifdef TABLES
 #define FORGET_WALKS(w) FORGET(w, WALKS, walk_cache[w]);
+#elif defined(FLAG)
+#define FORGET_WALKS(w)                                                            \
+	FORGET(w, WALKS, upper_cache[w]); FORGET(w, WALKS, LOWER_CACHE(w, 0));     \
+	FORGET(w, WALKS, LOWER_CACHE(w, 1));                                       \
+	SETTLE(w, late_upper); SETTLE(w, late_lower[0]); SETTLE(w, late_lower[1]);
 #else
 #define FORGET_WALKS(w)
 #endif
@@ -343,6 +397,7 @@ end:	do
 	GROUP_WRITES(0, 1)
 	BLOCK_WRITES(0, 0)
 	BLOCK_WRITES(0, 1)
+	WALKS_THROUGH(0)
 	INVALIDATIONS(0)
 	/* The data of the write that was let through arrives. */
 	:: d_step { flight -> fresh[flight - 1] = 1; flight = 0; drain = 0 }
@@ -352,12 +407,15 @@ end:	do
 active proctype walker_1()
 {
 end:	do
+#ifndef ONE_WALKER
 	PAGE_WRITES(1, 0)
 	PAGE_WRITES(1, 1)
 	GROUP_WRITES(1, 0)
 	GROUP_WRITES(1, 1)
 	BLOCK_WRITES(1, 0)
 	BLOCK_WRITES(1, 1)
+	WALKS_THROUGH(1)
+#endif
 	INVALIDATIONS(1)
 	:: d_step { atc[0] && !stopped && !fresh[0] -> fresh[0] = 1 }
 	:: d_step { atc[1] && !stopped && !fresh[1] -> fresh[1] = 1 }
