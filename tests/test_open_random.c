@@ -234,13 +234,15 @@ static unsigned rounds(unsigned usual)
 {
 	const char *text = getenv("IOPGT_ROUNDS");
 
-	return text ? (unsigned)strtoul(text, NULL, 0) : usual;
+	if (text)
+		return (unsigned)strtoul(text, NULL, 0);
+	return getenv("IOPGT_TEST_LONG") ? 20 * usual : usual;
 }
 
 static void rubbish_harms_nobody(void **state)
 {
 	uint64_t seed = seed_from_environment("IOPGT_SEED", 0x5eed);
-	unsigned taken = 0, count = rounds(1500);
+	unsigned taken = 0, count = rounds(600);
 
 	(void)state;
 	for (unsigned i = 0; i < count; i++) {
@@ -325,7 +327,7 @@ static void begin_good(struct wild *wild, uint64_t seed, struct iopgt_table *tab
 static void good_trees_with_a_few_words_spoiled_harm_nobody(void **state)
 {
 	uint64_t seed = seed_from_environment("IOPGT_SEED", 0xbad);
-	unsigned taken = 0, count = rounds(1500);
+	unsigned taken = 0, count = rounds(600);
 
 	(void)state;
 	for (unsigned i = 0; i < count; i++) {
