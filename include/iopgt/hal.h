@@ -63,8 +63,8 @@ struct iopgt_tlb_ops {
 	 *
 	 * Failure: nothing posted since the last sync counts; every op that had posted
 	 * something asks for invalidate_all. The library learns of it when sync
-	 * returns: where several threads call sync at once, let it fail from then on
-	 * until invalidate_all is called.
+	 * returns: where several threads call sync at once, let it fail for all of them
+	 * from the moment that posts are lost until invalidate_all is called.
 	 */
 	int (*sync)(void *context);
 

@@ -22,33 +22,19 @@ byte unmapped;  /* callers that are done */
 #define OTHER        (1 - p)
 
 /*
- * any_page_marked: a plain load of each. An entry that is broken at this moment
- * asks for a closer look: that it is found whole twice does not mean that it was so
- * between.
+ * marks_of: of leaves, and of entries that are broken at this moment. Two looks that
+ * step over these may both miss the mark: the group may be put back between them, its
+ * wait having failed, and broken again.
  */
 #ifdef BREAK_BROKEN_UNSEEN
-#define LOAD_PAGE(q) LOAD(q, seen)
+#define LOAD_MARK(q) LOAD(q, seen)
 #else
-#define LOAD_PAGE(q)                                                               \
-	if                                                                         \
-	:: atomic { broken[q] != NONE -> seen = DIRTY }                            \
-	:: atomic { broken[q] == NONE -> LOAD(q, seen) }                           \
-	fi
-#endif
-inline any_page_marked()
-{
-	LOAD_PAGE(0);
-	marked = (seen == DIRTY);
-	LOAD_PAGE(1);
-	marked = (seen == DIRTY -> 1 : marked)
-}
-
-/* marks_of: of leaves, and of entries that are broken at this moment */
 #define LOAD_MARK(q)                                                               \
 	if                                                                         \
 	:: atomic { broken[q] != NONE -> seen = broken[q] }                        \
 	:: atomic { broken[q] == NONE -> LOAD(q, seen) }                           \
 	fi
+#endif
 
 /* iopgt_group_leaf_marks */
 inline any_marked()
@@ -94,7 +80,7 @@ inline scan(cleans)
 {
 	busy = 0;
 	cleaned = 0;
-	LOOK_TWICE(any_page_marked); /* iopgt_scan_is_unmarked */
+	LOOK_TWICE(any_marked); /* iopgt_scan_is_unmarked */
 	if
 	:: !marked && !is_broken
 	:: else ->

@@ -14,6 +14,7 @@
  *     NO_SHOW   marks may be late for ever (where no final read is modelled)
  *     NO_FLIGHT what walker 0 may write arrives at once: one that came later would be as
  *               one that was let through later, by an entry not yet forgotten
+ *     LAZY      TLBs and walk caches take in and evict at any time
  *     NO_FAULTS an access never meets an invalid entry (with TABLES)
  *
  * Walker 0 is a device behind an SMMU, walker 1 an ATS device behind another.
@@ -23,7 +24,7 @@
  *
  * A TLB takes in whatever it can at once, and keeps the best of it (dirty before
  * clean) until it is told to forget; but its device may act as if it had less. So
- * late fills and evictions are covered without states of their own.
+ * late fills and evictions are covered without states of their own; LAZY has them.
  */
 
 /* A page or block in memory, or in a TLB. */
@@ -66,7 +67,7 @@ byte tlb_group[2];
 #define NOTHING 0
 #define TABLE   1
 #define BLOCK   2
-byte top = TABLE; /* the entry that links the table, or is the block */
+byte top; /* the entry that links the table, or is the block */
 bit walk_cache[2];
 #define WALKS_TO(w, p) (walk_cache[w])
 #elif defined(FLAG)
@@ -140,9 +141,44 @@ byte tlb_block[2];
 #define CHECK_FAULTS(w)
 #endif
 
+#ifdef LAZY
+#define WALK(w)
+#define LAZY_PAGE(w, p)                                                            \
+	:: d_step { WALKS_TO(w, p) && AS_PAGE(p) && TLB(w, p) != page[p] ->        \
+		TLB(w, p) = page[p]; CHECK_SIZES(w) skip }                         \
+	:: d_step { TLB(w, p) != NONE -> TLB(w, p) = NONE }
+#ifdef GROUPS
+#define LAZY_GROUP(w, p)                                                           \
+	:: d_step { WALKS_TO(w, p) && contiguous[p] && tlb_group[w] != page[p] ->  \
+		tlb_group[w] = page[p]; CHECK_SIZES(w) skip }                      \
+	:: d_step { tlb_group[w] != NONE -> tlb_group[w] = NONE }
+#else
+#define LAZY_GROUP(w, p)
+#endif
+#ifdef BLOCKS
+#define LAZY_BLOCK(w)                                                              \
+	:: d_step { top == BLOCK && !no_cache && tlb_block[w] != block ->          \
+		tlb_block[w] = block; CHECK_SIZES(w) skip }                        \
+	:: d_step { tlb_block[w] != NONE -> tlb_block[w] = NONE }
+#else
+#define LAZY_BLOCK(w)
+#endif
+#ifdef TABLES
+#define LAZY_LINK(w)                                                               \
+	:: d_step { top == TABLE && !walk_cache[w] -> walk_cache[w] = 1 }          \
+	:: d_step { walk_cache[w] -> walk_cache[w] = 0 }
+#else
+#define LAZY_LINK(w)
+#endif
+#define LAZY_STEPS(w)                                                              \
+	LAZY_PAGE(w, 0) LAZY_PAGE(w, 1) LAZY_GROUP(w, 0) LAZY_GROUP(w, 1)          \
+	LAZY_BLOCK(w) LAZY_LINK(w)
+#else
+#define LAZY_STEPS(w)
 #define WALK(w)                                                                    \
 	TAKE_LINK(w) TAKE_PAGE(w, 0); TAKE_PAGE(w, 1);                             \
 	TAKE_GROUP(w, 0) TAKE_GROUP(w, 1) TAKE_BLOCK(w) CHECK_SIZES(w) CHECK_FAULTS(w)
+#endif
 
 /* Ends every step that changes what walkers can see. */
 #ifdef ONE_WALKER
@@ -398,6 +434,7 @@ end:	do
 	BLOCK_WRITES(0, 0)
 	BLOCK_WRITES(0, 1)
 	WALKS_THROUGH(0)
+	LAZY_STEPS(0)
 	INVALIDATIONS(0)
 	/* The data of the write that was let through arrives. */
 	:: d_step { flight -> fresh[flight - 1] = 1; flight = 0; drain = 0 }
@@ -415,6 +452,7 @@ end:	do
 	BLOCK_WRITES(1, 0)
 	BLOCK_WRITES(1, 1)
 	WALKS_THROUGH(1)
+	LAZY_STEPS(1)
 #endif
 	INVALIDATIONS(1)
 	:: d_step { atc[0] && !stopped && !fresh[0] -> fresh[0] = 1 }
