@@ -20,9 +20,31 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef _Atomic uint64_t live_descriptor;
+
+/*
+ * Called before each access here and in table.h: a step, between two of which other
+ * CPUs and walkers may do theirs. For tests/explore, which provide the function.
+ */
+#ifdef IOPGT_EXPLORE
+enum live_step {
+	LIVE_LOAD,
+	LIVE_STORE,
+	LIVE_UPDATE,  /* an atomic read-modify-write that acquires and releases */
+	LIVE_COUNTED, /* counters: a load, a store, a relaxed read-modify-write of 32 bits */
+	LIVE_NOTE,
+	LIVE_COUNT,
+	LIVE_FENCE_LOADS, /* no entry */
+	LIVE_FENCE_STORES,
+};
+void iopgt_explore_step(enum live_step step, const volatile void *entry);
+#define LIVE_STEP(step, entry) iopgt_explore_step(step, entry)
+#else
+#define LIVE_STEP(step, entry) ((void)0)
+#endif
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #define LIVE_SWAP(value) __builtin_bswap64(value)
@@ -32,17 +54,20 @@ typedef _Atomic uint64_t live_descriptor;
 
 static inline uint64_t live_load(live_descriptor *entry)
 {
+	LIVE_STEP(LIVE_LOAD, entry);
 	return LIVE_SWAP(atomic_load_explicit(entry, memory_order_relaxed));
 }
 
 static inline uint64_t live_load_table(live_descriptor *entry)
 {
+	LIVE_STEP(LIVE_LOAD, entry);
 	return LIVE_SWAP(atomic_load_explicit(entry, memory_order_acquire));
 }
 
 /* What is loaded from here on is at least as new as what the loads before showed. */
 static inline void live_order_loads(void)
 {
+	LIVE_STEP(LIVE_FENCE_LOADS, NULL);
 	atomic_thread_fence(memory_order_acquire);
 }
 
@@ -52,22 +77,26 @@ static inline void live_order_loads(void)
  */
 static inline void live_store(live_descriptor *entry, uint64_t value)
 {
+	LIVE_STEP(LIVE_STORE, entry);
 	atomic_store_explicit(entry, LIVE_SWAP(value), memory_order_relaxed);
 }
 
 static inline uint64_t live_exchange(live_descriptor *entry, uint64_t value)
 {
+	LIVE_STEP(LIVE_UPDATE, entry);
 	return LIVE_SWAP(atomic_exchange_explicit(entry, LIVE_SWAP(value), memory_order_acq_rel));
 }
 
 /* Returns the value before. */
 static inline uint64_t live_set(live_descriptor *entry, uint64_t bits)
 {
+	LIVE_STEP(LIVE_UPDATE, entry);
 	return LIVE_SWAP(atomic_fetch_or_explicit(entry, LIVE_SWAP(bits), memory_order_acq_rel));
 }
 
 static inline uint64_t live_clear(live_descriptor *entry, uint64_t bits)
 {
+	LIVE_STEP(LIVE_UPDATE, entry);
 	return LIVE_SWAP(atomic_fetch_and_explicit(entry, LIVE_SWAP(~bits), memory_order_acq_rel));
 }
 
@@ -78,8 +107,11 @@ static inline uint64_t live_clear(live_descriptor *entry, uint64_t bits)
 static inline bool live_replace(live_descriptor *entry, uint64_t *expected, uint64_t value)
 {
 	uint64_t raw = LIVE_SWAP(*expected);
-	bool done = atomic_compare_exchange_strong_explicit(
-		entry, &raw, LIVE_SWAP(value), memory_order_acq_rel, memory_order_acquire);
+	bool done;
+
+	LIVE_STEP(LIVE_UPDATE, entry);
+	done = atomic_compare_exchange_strong_explicit(entry, &raw, LIVE_SWAP(value),
+	                                               memory_order_acq_rel, memory_order_acquire);
 
 	*expected = LIVE_SWAP(raw);
 	return done;
@@ -102,17 +134,20 @@ static inline uint64_t live_match(live_descriptor *entries, uint32_t count, uint
 		uint32_t eight;
 
 #define LIVE_MATCH(n)                                                                              \
-	((uint32_t)((atomic_load_explicit(&entries[i + (n)], memory_order_relaxed) & mask) ==      \
+	(LIVE_STEP(LIVE_LOAD, &entries[i + (n)]),                                                  \
+	 (uint32_t)((atomic_load_explicit(&entries[i + (n)], memory_order_relaxed) & mask) ==      \
 	            value)                                                                         \
-	 << (n))
+	         << (n))
 		eight = LIVE_MATCH(0) | LIVE_MATCH(1) | LIVE_MATCH(2) | LIVE_MATCH(3) |
 		        LIVE_MATCH(4) | LIVE_MATCH(5) | LIVE_MATCH(6) | LIVE_MATCH(7);
 #undef LIVE_MATCH
 		found |= (uint64_t)eight << i;
 	}
 	for (; i < count; i++) {
-		uint64_t d = atomic_load_explicit(&entries[i], memory_order_relaxed);
+		uint64_t d;
 
+		LIVE_STEP(LIVE_LOAD, &entries[i]);
+		d = atomic_load_explicit(&entries[i], memory_order_relaxed);
 		found |= (uint64_t)((d & mask) == value) << i;
 	}
 	return found;

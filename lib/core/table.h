@@ -101,10 +101,12 @@ static inline live_descriptor *table_virt(const struct iopgt_table *table, uint6
 /* Earlier stores before later ones, as walkers see them. */
 static inline void table_publish(const struct iopgt_table *table)
 {
-	if (table->hal->publish)
+	if (table->hal->publish) {
 		table->hal->publish(table->context);
-	else
+	} else {
+		LIVE_STEP(LIVE_FENCE_STORES, NULL);
 		atomic_thread_fence(memory_order_release);
+	}
 }
 
 /* Lets a non-coherent walker see `count` descriptors. */
@@ -119,16 +121,19 @@ static inline void table_clean(const struct iopgt_table *table, live_descriptor 
 /* Counters of the table that calls change at once. */
 static inline void table_count(uint32_t *counter, uint32_t change)
 {
+	LIVE_STEP(LIVE_COUNT, counter);
 	atomic_fetch_add_explicit((_Atomic uint32_t *)counter, change, memory_order_relaxed);
 }
 
 static inline uint32_t table_counted(const uint32_t *counter)
 {
+	LIVE_STEP(LIVE_COUNTED, counter);
 	return atomic_load_explicit((const _Atomic uint32_t *)counter, memory_order_relaxed);
 }
 
 static inline void table_note(uint32_t *flag)
 {
+	LIVE_STEP(LIVE_NOTE, flag);
 	atomic_store_explicit((_Atomic uint32_t *)flag, 1, memory_order_relaxed);
 }
 
