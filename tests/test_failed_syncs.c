@@ -139,6 +139,42 @@ static void an_op_that_had_posted_nothing_asks_for_its_own_range(struct fixture 
 	finish(f, &rival);
 }
 
+/* --- A host that lets sync fail until invalidate_all is called --- */
+
+static bool refusing;
+
+static void refuse_to_sync(struct fixture *f, enum host_call call, bool done)
+{
+	if (call == HOST_ALL && done)
+		refusing = false;
+	if (call == HOST_SYNC && !done && refusing)
+		host_fail(&f->host, HOST_SYNC, 1, false);
+}
+
+/* Though the op had posted nothing: it is not refused for ever. */
+static void a_refusal_to_sync_comes_to_an_end(struct fixture *f)
+{
+	int (*const verbs[])(struct fixture *, struct iopgt_op *) = {
+		sync_to_read, sync_to_read_and_clear, sync_to_visit, sync_to_unmap};
+
+	prepare(f);
+	f->hook = refuse_to_sync;
+	for (size_t i = 0; i < COUNT(verbs); i++) {
+		struct iopgt_op op = new_op(f), finished = new_op(f);
+
+		refusing = true;
+		expect(HOST_ERROR, verbs[i](f, &op));
+		expect(IOPGT_OK, verbs[i](f, &op));
+		finish(f, &op);
+		refusing = true;
+		expect(HOST_ERROR, verbs[i](f, &finished));
+		finish(f, &finished);
+		expect(IOPGT_OK, verbs[i](f, &finished));
+		finish(f, &finished);
+	}
+	f->hook = NULL;
+}
+
 /* --- Meanwhile: another thread's sync fails inside of the op's own --- */
 
 struct meanwhile {
@@ -278,6 +314,7 @@ int main(void)
 	const struct fixture_test tests[] = {
 		TEST(FIXTURE_GRANULES, a_verbs_own_sync_is_no_wait_for_what_was_voided),
 		TEST(FIXTURE_GRANULES, an_op_that_had_posted_nothing_asks_for_its_own_range),
+		TEST(FIXTURE_GRANULES, a_refusal_to_sync_comes_to_an_end),
 		TEST(FIXTURE_GRANULES, finish_waits_again_if_its_sync_was_voided),
 		TEST(FIXTURE_GRANULES, finish_gives_up_busy_and_still_owes),
 		TEST(FIXTURE_GRANULES, tables_are_freed_after_a_wait_that_counts),

@@ -32,7 +32,8 @@
  * management in the table is IOPGT_NO_DIRTY; a null bitmap, a null or misaligned
  * `words`, a page_shift above 63, a misaligned base or a bitmap that does not
  * cover the range is IOPGT_BAD_BITMAP, and nothing is changed. An error of sync
- * with IOPGT_OP_SYNC is passed up, and nothing is changed.
+ * with IOPGT_OP_SYNC is passed up, and nothing is changed, but that op owes an
+ * invalidation of all.
  *
  * Context, for all: may run beside any verb on other ranges; beside map of the
  * same range; beside unmap of it only with IOPGT_HAL_DEFERS_FREE. Walkers run.

@@ -272,12 +272,20 @@ static int post_all(struct iopgt_op *op)
 int iopgt_gather_sync(struct iopgt_table *table, struct iopgt_op *op)
 {
 	struct iopgt_gather *g = &op->gather;
-	int err = table->tlb->sync(table->tlb_context);
+	int err = g->all ? post_all(op) : IOPGT_OK;
 
+	if (err)
+		return err;
+	err = table->tlb->sync(table->tlb_context);
 	/* What was posted before a failed wait does not count. */
 	if (err)
 		table_count(&table->failed_syncs, 1);
 	look_for_failed_syncs(g);
+	/* The host may refuse to sync until then, though nothing was owed here. */
+	if (err && !table->read_only) {
+		g->table = table;
+		g->all = true;
+	}
 	if (err)
 		return err;
 	op->stats.waits++;

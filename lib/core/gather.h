@@ -64,7 +64,7 @@ int iopgt_gather_flush(struct iopgt_op *op);
 /* Flushes if the op owes anything in the range, as far as its bounds tell. */
 int iopgt_gather_settle(struct iopgt_op *op, struct iopgt_range range);
 
-/* Waits for finished transactions' marks to become visible; owes nothing. */
+/* Waits for finished transactions' marks to become visible. If that fails, all is owed. */
 int iopgt_gather_sync(struct iopgt_table *table, struct iopgt_op *op);
 
 #endif
