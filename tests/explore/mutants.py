@@ -48,7 +48,7 @@ MUTANTS = {
         "\tiopgt_group_change(table, group, &change);\n"
         "\tiopgt_group_change(table, group, &late);"),
     "a break-up does not wait": (
-        ("groups", "two_wider*"), "core/regroup.c", "err = iopgt_gather_flush(p->op);\n\tfor", "err = 0;\n\tfor"),
+        ("groups", "walkers*"), "core/regroup.c", "err = iopgt_gather_flush(p->op);\n\tfor", "err = 0;\n\tfor"),
     "no invalidation": (
         ("groups", "two_halves*"), "core/gather.c",
         "if (tlb->invalidate_range(g->table->tlb_context, &request))\n\t\tg->all = true;",

@@ -136,6 +136,37 @@ static void three_parts_of_a_group(struct fixture *f)
 	run_families(f, families, 2);
 }
 
+/* One call that breaks up a group, and walkers that have it cached. */
+static void walkers_beside_a_break_up(struct fixture *f)
+{
+	static const struct explore_call calls[] = {
+		{EXPLORE_UNMAP, 20, 2},          {EXPLORE_UNMAP_DIRTY, 20, 2},
+		{EXPLORE_PROTECT, 20, 2},        {EXPLORE_SPLIT, 20, 1},
+		{EXPLORE_READ_AND_CLEAR, 8, 40}, {EXPLORE_CLEAR, 16, 16},
+		{EXPLORE_ACCESSED, 16, 16}};
+	static const struct explore_call nothing[] = {{EXPLORE_SYNC, 0, 1}};
+	static struct explore x;
+
+	explore_begin(&x, f);
+	for (unsigned marked = 0; marked < 2; marked++) {
+		const struct explore_family family = {
+			{.setup = EXPLORE_GROUPS,
+		         .flags = EXPLORE_WARM | (marked ? EXPLORE_MARKED : 0),
+		         .cpus = 1,
+		         .events = 3,
+		         .event = {{EXPLORE_WRITES, 0, 28},
+		                   {EXPLORE_PREFETCHES, 0, 28},
+		                   {EXPLORE_WRITES, 1, 18}}},
+			EXPLORE_CALLS(calls),
+			EXPLORE_CALLS(nothing),
+			NULL,
+			true};
+
+		explore_family(&x, &family);
+	}
+	explore_end(&x);
+}
+
 int main(void)
 {
 	const struct fixture_test tests[] = {
@@ -144,6 +175,7 @@ int main(void)
 		TEST_WITH(FIXTURE_LEVELS, two_wider_ranges, GROUPS),
 		TEST_WITH(FIXTURE_LEVELS, two_halves_of_a_group, GROUPS, .dirty = FIXTURE_SOFTWARE),
 		TEST_WITH(FIXTURE_LEVELS, while_the_host_fails, GROUPS),
+		TEST_WITH(FIXTURE_LEVELS, walkers_beside_a_break_up, GROUPS),
 		TEST_WITH(FIXTURE_LEVELS, three_parts_of_a_group, GROUPS),
 	};
 

@@ -200,6 +200,9 @@ int main(void)
 		TEST_WITH(FIXTURE_LEVELS, neighbours_in_a_table, GROUPS),
 		TEST_WITH(FIXTURE_LEVELS, two_small_ranges, GROUPS),
 		TEST_WITH(FIXTURE_LEVELS, two_that_need_a_table, GROUPS),
+		/* Whole tables are filled before they are linked. */
+		TEST_WITH(0, two_that_need_a_table, .input_bits = 31,
+	                  .leaf_sizes = 1 << 12 | 1 << 16),
 		TEST_WITH(FIXTURE_LEVELS, tables_that_go, GROUPS),
 		TEST_WITH(FIXTURE_LEVELS, readers_of_groups, GROUPS),
 		TEST_WITH(FIXTURE_LEVELS, readers_of_blocks, GROUPS),
