@@ -142,6 +142,7 @@ static void flags_of_regimes(struct fixture *f)
 		{IOPGT_CONFIG_TTBR1, 1 << IOPGT_STAGE1_EL1},
 		{IOPGT_CONFIG_SECURE,
 	         1 << IOPGT_STAGE1_EL1 | 1 << IOPGT_STAGE1_EL2 | 1 << IOPGT_STAGE1_AARCH32},
+		{IOPGT_CONFIG_TABLE_ACCESS_FLAG, 0},
 	};
 	struct iopgt_config config = f->config;
 	uint32_t all = 0;
@@ -166,6 +167,24 @@ static void flags_without_a_meaning_are_refused(void **state)
 {
 	(void)state;
 	with_host(flags_of_regimes);
+}
+
+static void table_access_flags(struct fixture *f)
+{
+	f->config.flags = IOPGT_CONFIG_TABLE_ACCESS_FLAG;
+	EXPECT_EACH(f, IOPGT_OK, dirty, IOPGT_DIRTY_HARDWARE);
+	EXPECT_EACH(f, IOPGT_BAD_FLAGS, dirty, IOPGT_DIRTY_NONE, IOPGT_DIRTY_SOFTWARE);
+	f->config.dirty = IOPGT_DIRTY_HARDWARE;
+	f->config.input_bits = 32;
+	f->config.output_bits = 40;
+	EXPECT_EACH(f, IOPGT_OK, regime, IOPGT_STAGE1_EL1, IOPGT_STAGE1_EL2, IOPGT_STAGE2);
+	EXPECT_EACH(f, IOPGT_BAD_FLAGS, regime, IOPGT_STAGE1_AARCH32, IOPGT_STAGE2_AARCH32);
+}
+
+static void table_access_flags_need_hardware_dirty_management(void **state)
+{
+	(void)state;
+	with_host(table_access_flags);
 }
 
 static void aarch32_modes(struct fixture *f)
@@ -374,6 +393,7 @@ int main(void)
 		cmocka_unit_test(leaf_sizes_are_those_of_the_granule),
 		cmocka_unit_test(groups_need_the_size_of_their_entries),
 		cmocka_unit_test(flags_without_a_meaning_are_refused),
+		cmocka_unit_test(table_access_flags_need_hardware_dirty_management),
 		cmocka_unit_test(aarch32_has_neither_dirty_management_nor_nt),
 		cmocka_unit_test(stage_2_input_is_at_most_the_output),
 		cmocka_unit_test(dirty_management_asks_for_a_coherent_walk),

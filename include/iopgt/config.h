@@ -62,7 +62,15 @@ enum iopgt_config_flag {
 	 * 1), or the host calls iopgt_handle_access_fault. Dirty management implies it.
 	 */
 	IOPGT_CONFIG_ACCESS_FLAG = 1 << 8,
-	IOPGT_CONFIG_ALL_FLAGS = (1 << 9) - 1,
+	/*
+	 * Every walker sets the access flag of the tables that it goes through
+	 * (FEAT_HAFT, SMMU_IDR0.HTTU = 3; iopgt_registers enables it), so that dirty verbs
+	 * skip tables that no walker went through; in a domain while every attached
+	 * walker can (IOPGT_WALKER_TABLE_ACCESSED). Needs IOPGT_DIRTY_HARDWARE. What it
+	 * asks of the caller: dirty.h.
+	 */
+	IOPGT_CONFIG_TABLE_ACCESS_FLAG = 1 << 9,
+	IOPGT_CONFIG_ALL_FLAGS = (1 << 10) - 1,
 };
 
 struct iopgt_config {

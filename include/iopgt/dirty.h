@@ -28,6 +28,10 @@
  * 3.13.4). If the devices may run on afterwards, it clears nothing
  * (IOPGT_OP_NO_CLEAR), or its op is finished before they run.
  *
+ * With IOPGT_CONFIG_TABLE_ACCESS_FLAG a table is skipped that no walker went through
+ * since it was last cleaned. Results are the same. It asks for one thing more: an op
+ * that cleared is finished before another op clears in the same range.
+ *
  * The common rules of table.h hold. Further, for every verb here: no dirty
  * management in the table is IOPGT_NO_DIRTY; a null bitmap, a null or misaligned
  * `words`, a page_shift above 63, a misaligned base or a bitmap that does not

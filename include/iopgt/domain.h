@@ -24,6 +24,8 @@ enum iopgt_walker_flag {
 	IOPGT_WALKER_FAULTS_RETRIED = 1 << 2, /* as IOPGT_CONFIG_FAULTS_RETRIED */
 	IOPGT_WALKER_ACCESSED = 1 << 3,       /* sets access flags (HTTU, HAFDBS >= 1), or the host
 	                                         handles its access faults; implied by DIRTY */
+	IOPGT_WALKER_TABLE_ACCESSED = 1 << 4, /* sets access flags of tables (HTTU, HAFDBS >= 3),
+	                                         and that is enabled */
 };
 
 /*
@@ -87,7 +89,9 @@ int iopgt_domain_fini(struct iopgt_domain *domain);
  * retried faults if every attached walker retries, without walkers if the
  * configuration says so. With IOPGT_DIRTY_SOFTWARE walkers need no
  * IOPGT_WALKER_DIRTY. Access flags that iopgt_read_and_clear_accessed has cleared
- * stay so: a walker without IOPGT_WALKER_ACCESSED faults on them.
+ * stay so: a walker without IOPGT_WALKER_ACCESSED faults on them. While a walker
+ * without IOPGT_WALKER_TABLE_ACCESSED is attached, dirty verbs skip no table
+ * (IOPGT_CONFIG_TABLE_ACCESS_FLAG).
  *
  * Return: IOPGT_OK; IOPGT_IN_USE: attached already; IOPGT_NO_DIRTY: no hardware
  * dirty management, which the domain enforces, or which it uses for tracking
@@ -100,16 +104,18 @@ int iopgt_domain_attach(struct iopgt_domain *domain, struct iopgt_walker *walker
 /*
  * Removes a walker, which no longer walks: levels are computed anew from those
  * that stay. Ops with anything owed are finished before; what the walker has
- * cached is the caller's to invalidate before it walks another table.
+ * cached is the caller's to invalidate before it walks another table. If tables may
+ * be skipped again from here on, each table descriptor is written first.
  *
  * Return: IOPGT_OK; IOPGT_NOT_ATTACHED; IOPGT_BAD_ARGUMENT.
  */
 int iopgt_domain_detach(struct iopgt_domain *domain, struct iopgt_walker *walker);
 
 enum iopgt_domain_capability {
-	IOPGT_CAPABLE_DIRTY_TRACKING, /* the table and every attached walker can */
-	IOPGT_CAPABLE_LIVE_SPLIT,     /* blocks change size without faults (level 1 or 2) */
-	IOPGT_CAPABLE_SPLIT,          /* blocks change size, faults are retried where needed */
+	IOPGT_CAPABLE_DIRTY_TRACKING,    /* the table and every attached walker can */
+	IOPGT_CAPABLE_LIVE_SPLIT,        /* blocks change size without faults (level 1 or 2) */
+	IOPGT_CAPABLE_SPLIT,             /* blocks change size, faults are retried where needed */
+	IOPGT_CAPABLE_TABLE_ACCESS_FLAG, /* dirty verbs skip tables that were not walked */
 };
 
 /* Whether the domain, with the walkers attached now, can do it. Null: false. */

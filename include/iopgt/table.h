@@ -67,9 +67,10 @@ struct iopgt_table {
 	bool software_dirty; /* walkers fault on clean leaves, they mark nothing */
 	bool map_clean;      /* what is mapped starts writable-clean */
 	bool never_clean; /* of a domain that does not track: its walkers may be unable to mark */
-	uint8_t split_on_clear;     /* a block that is cleaned is split: enum in scan.h */
-	uint32_t kept_dirty;        /* atomic: some leaf may carry format.kept_dirty */
-	uint32_t cleared_accessed;  /* atomic: some access flag may be clear */
+	uint8_t split_on_clear;    /* a block that is cleaned is split: enum in scan.h */
+	uint32_t kept_dirty;       /* atomic: some leaf may carry format.kept_dirty */
+	uint32_t cleared_accessed; /* atomic: some access flag may be clear */
+	uint32_t skips; /* atomic: all walkers set access flags of tables, dirty verbs go by them */
 	uint32_t tables;            /* atomic: tables in use but for the start table */
 	uint32_t failed_syncs;      /* atomic: they voided what other ops had posted */
 	struct iopgt_config config; /* as given */
@@ -298,6 +299,7 @@ enum iopgt_rule {
 	IOPGT_RULE_TABLE_COUNT,   /* more or fewer tables linked than the count says */
 	IOPGT_RULE_GROUP, /* Contiguous bit in a group that is incomplete, unlike or not allowed */
 	IOPGT_RULE_TABLE_SHARED, /* open: a table that is linked twice, or links itself */
+	IOPGT_RULE_TABLE_ACCESS, /* a dirty leaf in a table that dirty verbs would skip */
 };
 
 struct iopgt_finding {

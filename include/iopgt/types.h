@@ -106,6 +106,7 @@ enum iopgt_op_flag {
  */
 struct iopgt_stats {
 	uint64_t looked_at; /* descriptors read or written */
+	uint64_t skipped;   /* tables that a dirty verb left alone, since no walker went there */
 	uint64_t mapped;    /* granules that became mapped */
 	uint64_t unmapped;  /* granules that were mapped and no longer are */
 	uint64_t holes;     /* granules in an unmapped or protected range that were not mapped */
@@ -137,9 +138,11 @@ struct iopgt_gather {
 	uint8_t stride_shift;        /* smallest leaf in the joined range */
 	int8_t level;                /* level of all leaves in it, or IOPGT_NO_LEVEL */
 	bool has_range, has_harvest;
-	bool walk_caches; /* tables were unlinked in the joined range */
-	bool all;         /* the whole table is to be invalidated */
-	bool unsynced;    /* handed over, not waited for */
+	bool walk_caches;                   /* tables were unlinked in the joined range */
+	bool all;                           /* the whole table is to be invalidated */
+	bool unsynced;                      /* handed over, not waited for */
+	uint64_t walked_first, walked_last; /* bounds of tables whose access flag was cleared
+	                                       since the last wait; last 0: none */
 };
 
 /*
@@ -165,8 +168,9 @@ struct iopgt_op {
  * op may be copied once this has returned IOPGT_OK, and not before: until then
  * a walker may write through a stale entry without a mark.
  *
- * An op that is given up instead leaks its tables, and all that was cleared in
- * it must be treated as dirty.
+ * An op that is given up instead leaks its tables, all that was cleared in it must
+ * be treated as dirty, and before anyone relies on dirty state again every walker's
+ * caches are to be invalidated by the host.
  *
  * Context: any lock the host's invalidation callbacks allow. Idempotent.
  * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT; an error of invalidate_all or sync, or

@@ -77,6 +77,12 @@ static inline live_descriptor *cursor_entry(const struct iopgt_cursor *c)
 	return cursor_table(c) + cursor_index(c);
 }
 
+/* The entry of an upper level that leads to the cursor's table. */
+static inline live_descriptor *cursor_entry_above(const struct iopgt_cursor *c, int level)
+{
+	return c->path[level + 1] + geometry_index(&c->table->geometry, level, c->iova);
+}
+
 /* First and last address of the entry, whatever the range is. */
 static inline uint64_t cursor_first(const struct iopgt_cursor *c)
 {

@@ -18,6 +18,7 @@
 
 #include "core/gather.h"
 #include "core/marks.h"
+#include "core/walked.h"
 
 static const struct iopgt_format *format_of(const struct merge_batch *b)
 {
@@ -122,7 +123,7 @@ enum merge_answer iopgt_merge_batch_add(struct merge_batch *b, const struct iopg
 /* What a visit to the old tables of a slot does with them. */
 enum old_visit {
 	OLD_COLLECT, /* add their marks to the slot's block */
-	OLD_DIRTY,   /* make their leaves dirty */
+	OLD_DIRTY,   /* make their leaves dirty, and mark their tables as walked */
 	OLD_FREE,    /* free them */
 };
 
@@ -157,8 +158,12 @@ static void visit_old(struct merge_batch *b, struct merge_slot *slot, enum old_v
 		uint64_t d = live_load(cursor_entry(&c));
 		enum cursor_move move;
 
-		if (format_is_table(format_of(b), c.level, d) && cursor_down(&c, d) == IOPGT_OK)
-			continue;
+		if (format_is_table(format_of(b), c.level, d)) {
+			if (visit == OLD_DIRTY && format_of(b)->walked)
+				walked_mark_entry(format_of(b), cursor_entry(&c), c.level);
+			if (cursor_down(&c, d) == IOPGT_OK)
+				continue;
+		}
 		visit_old_leaf(b, slot, cursor_entry(&c), visit);
 		move = cursor_step(
 			&c, visit == OLD_FREE && c.level == IOPGT_LAST_LEVEL ? cursor_rest(&c) : 1);
@@ -188,12 +193,14 @@ static void put_back(struct merge_batch *b)
 	for (uint32_t i = 0; i < b->count; i++) {
 		struct merge_slot *slot = &b->slots[i];
 		/* Until the op's next wait a walker may have the block cached. */
-		uint64_t block = live_exchange(slot->entry, slot->old | format_of(b)->unsettled);
+		uint64_t link = slot->old | format_of(b)->unsettled | format_of(b)->walked;
+		uint64_t block = live_exchange(slot->entry, link);
 
 		table_clean(b->table, slot->entry, 1);
 		if (format_is_leaf(format_of(b), slot->level, block) &&
 		    format_is_tracked(format_of(b), block) && format_is_dirty(format_of(b), block))
 			visit_old(b, slot, OLD_DIRTY);
+		walked_at(b->table, slot->iova, slot->level);
 	}
 	b->count = 0;
 }
@@ -256,6 +263,7 @@ int iopgt_merge_batch_flush(struct merge_batch *b)
 		} else {
 			carry(b, slot);
 		}
+		walked_at(b->table, slot->iova, slot->level);
 		visit_old(b, slot, OLD_FREE);
 	}
 	if (bbm_level == 1)

@@ -8,13 +8,14 @@
 static uint32_t check_table(const struct iopgt_table *table, uint64_t d)
 {
 	const struct iopgt_format *f = &table->format;
-	uint64_t own = table->opened ? f->table_ignored : f->cleaned | f->unsettled;
+	uint64_t own = table->opened ? f->table_ignored
+	                             : f->cleaned | f->unsettled | f->walked | f->was_walked;
 	uint64_t phys = format_address(f, d);
 
 	if (phys & (table_bytes(table) - 1) || phys > geometry_output_last(&table->geometry) ||
 	    !table_virt(table, phys))
 		return IOPGT_RULE_TABLE_ADDRESS;
-	if ((d & ~own) != format_make_table(f, phys))
+	if ((d & ~own) != (format_make_table(f, phys) & ~own))
 		return IOPGT_RULE_TABLE_BITS;
 	return table->non_coherent && !table->adopting && !(d & f->cleaned) ? IOPGT_RULE_NOT_CLEANED
 	                                                                    : IOPGT_RULE_NONE;
@@ -95,6 +96,19 @@ static uint32_t check_group(const struct iopgt_cursor *c, uint64_t d)
 	return IOPGT_RULE_NONE;
 }
 
+/* Whether dirty verbs would find a leaf that is dirty. A walker marks tables before leaves. */
+static bool is_found(const struct iopgt_cursor *c)
+{
+	const struct iopgt_format *f = &c->table->format;
+
+	live_order_loads();
+	for (int level = c->level - 1; level >= c->table->geometry.start_level; level--) {
+		if (!(live_load(cursor_entry_above(c, level)) & (f->walked | f->was_walked)))
+			return false;
+	}
+	return true;
+}
+
 static uint32_t check_leaf(const struct iopgt_cursor *c, uint64_t d, struct iopgt_rules_walk *walk)
 {
 	const struct iopgt_table *table = c->table;
@@ -117,6 +131,8 @@ static uint32_t check_leaf(const struct iopgt_cursor *c, uint64_t d, struct iopg
 	    (!(d & f->accessed) && !may_be_not_accessed(table)) ||
 	    (!table->opened && !encodes_back(walk, c->level, d)))
 		return IOPGT_RULE_LEAF_BITS;
+	if (table_counted(&table->skips) && format_is_dirty(f, d) && !is_found(c))
+		return IOPGT_RULE_TABLE_ACCESS;
 	return d & f->contiguous ? check_group(c, d) : IOPGT_RULE_NONE;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/gather.h"
 #include "core/scan_state.h"
+#include "core/walked.h"
 
 /* The pages in `mask`, the first of which is at iova, are owed their invalidation. */
 static void owe_pages(struct scan_state *s, uint64_t iova, uint64_t mask)
@@ -45,6 +46,8 @@ static void make_pages_dirty(struct scan_state *s, live_descriptor *entries, uin
 	uint64_t mask =
 		live_match(entries, count, f->leaf_mask[1] | f->state_mask, kind | f->state_clean);
 
+	if (!mask)
+		return;
 	while (mask) {
 		uint32_t i = bits_lowest(mask);
 		uint64_t first = s->c.iova + ((uint64_t)i << s->table->geometry.granule_shift);
@@ -53,6 +56,7 @@ static void make_pages_dirty(struct scan_state *s, live_descriptor *entries, uin
 		make_dirty(s, &entries[i], first,
 		           first + geometry_granule(&s->table->geometry) - 1);
 	}
+	walked_by_cursor(&s->c);
 }
 
 /* The dirty pages in `mask`, run by run, as far as the visitor wants. */
@@ -95,8 +99,13 @@ static void scan_64(struct scan_state *s, live_descriptor *entries, uint32_t cou
 		s->op->stats.dirty += bits_count(mask);
 		iopgt_bitmap_mark_pages(s->scan->bitmap, s->c.iova, shift, mask);
 	}
-	if (flags & SCAN_SELECT)
-		mask = iopgt_bitmap_given_pages(s->scan->bitmap, s->c.iova, shift, mask);
+	if (flags & SCAN_SELECT) {
+		uint64_t given = iopgt_bitmap_given_pages(s->scan->bitmap, s->c.iova, shift, mask);
+
+		if (given != mask)
+			iopgt_scan_left_marked(s);
+		mask = given;
+	}
 	if (flags & SCAN_CLEAN)
 		clean_pages(s, entries, s->c.iova, mask);
 }
@@ -137,6 +146,12 @@ static void clean_block(struct scan_state *s, struct iopgt_range block)
 	clean_leaves(s, cursor_entry(&s->c), s->c.level, 1);
 	s->op->stats.cleaned++;
 	gather_at_cursor(s->table, s->op, &s->c, block);
+}
+
+static void make_block_dirty(struct scan_state *s, struct iopgt_range block)
+{
+	make_dirty(s, cursor_entry(&s->c), block.first, block.last);
+	walked_by_cursor(&s->c);
 }
 
 /* Pages of which some may be in groups; `run`: how many there are in table, range and budget. */
@@ -216,7 +231,7 @@ static int scan_block(struct scan_state *s, uint64_t d, uint32_t *steps)
 		if (iopgt_scan_in_group(s, d))
 			iopgt_scan_dirty_group(s);
 		else if (format_is_clean(&s->table->format, d))
-			make_dirty(s, cursor_entry(&s->c), block.first, block.last);
+			make_block_dirty(s, block);
 		return IOPGT_OK;
 	}
 	if (iopgt_scan_in_group(s, d))
@@ -230,6 +245,8 @@ static int scan_block(struct scan_state *s, uint64_t d, uint32_t *steps)
 		*steps = 0;
 	else if (!err && !private && marked && cleans)
 		clean_block(s, block);
+	else if (!err && !private && marked)
+		iopgt_scan_left_marked(s);
 	return err;
 }
 
@@ -260,15 +277,30 @@ static int scan_entry(struct scan_state *s, uint32_t *steps)
 	if (s->c.level == IOPGT_LAST_LEVEL)
 		return scan_pages(s, steps);
 	d = live_load_table(cursor_entry(&s->c));
-	*steps = 0;
+	*steps = 1;
 	if (format_is_table(f, s->c.level, d)) {
+		if (s->skips && !iopgt_scan_enter(s, &d))
+			return IOPGT_OK;
+		*steps = 0;
 		err = settle_table(s, d);
 		return err ? err : cursor_down(&s->c, d);
 	}
-	*steps = 1;
 	if (format_is_leaf(f, s->c.level, d))
 		return scan_block(s, d, steps);
 	return format_is_broken(f, d) ? IOPGT_BUSY : IOPGT_OK;
+}
+
+/* Leaves entries behind, and tables that are done. False: the range is. */
+static bool scan_next(struct scan_state *s, uint32_t steps)
+{
+	enum cursor_move move = cursor_step(&s->c, steps);
+
+	while (move == CURSOR_UP) {
+		if (s->skips)
+			iopgt_scan_leave(s);
+		move = cursor_step(&s->c, 1);
+	}
+	return move == CURSOR_MORE;
 }
 
 static int scan_loop(struct scan_state *s)
@@ -285,7 +317,7 @@ static int scan_loop(struct scan_state *s)
 			return s->scan->visitor_stop;
 		if (!steps)
 			continue;
-		if (!cursor_next(&s->c, steps)) {
+		if (!scan_next(s, steps)) {
 			s->op->next = s->scan->range.last + 1;
 			return IOPGT_OK;
 		}
@@ -324,6 +356,7 @@ static int run_in_batches(struct iopgt_scan *scan)
 
 	cursor_start(&s.c, scan->table, scan->range, scan->op);
 	split_batch_start(&batch, scan->table, scan->op);
+	iopgt_scan_start_skipping(&s);
 	err = scan_loop(&s);
 	flushed = iopgt_split_batch_flush(&batch);
 	iopgt_scan_give_run(scan);

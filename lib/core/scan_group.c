@@ -2,6 +2,7 @@
 #include "core/gather.h"
 #include "core/regroup.h"
 #include "core/scan_state.h"
+#include "core/walked.h"
 
 bool iopgt_scan_in_group(const struct scan_state *s, uint64_t d)
 {
@@ -108,6 +109,8 @@ int iopgt_scan_group(struct scan_state *s, uint64_t d, uint32_t *steps)
 		return IOPGT_OK;
 	if (cleans)
 		clean_group(s, &group);
+	else
+		iopgt_scan_left_marked(s);
 	return IOPGT_OK;
 }
 
@@ -144,6 +147,7 @@ void iopgt_scan_dirty_group(struct scan_state *s)
 	struct iopgt_group group = group_at(&s->c);
 
 	iopgt_group_write(s->table, &group);
+	walked_by_cursor(&s->c);
 	if (s->table->software_dirty)
 		gather_at_cursor(s->table, s->op, &s->c, group.range);
 }

@@ -17,6 +17,11 @@ struct scan_state {
 	struct iopgt_cursor c;
 	struct split_batch *batch;
 	bool batch_failed; /* in the midst of the range */
+	bool skips;        /* passes by tables that were not walked */
+	/* [level + 1]: was_walked of that table, in which the scan is, goes when it leaves. */
+	bool forgets[IOPGT_MAX_LEVELS];
+	/* Tables whose `walked` the op cleared before this call, and has not waited for. */
+	struct iopgt_range moved;
 };
 
 /* Whether a leaf has the mark that the scan is after. */
@@ -75,6 +80,23 @@ bool iopgt_scan_may_clean(const struct scan_state *s, struct iopgt_range leaf);
 
 /* Whether policy and call want the block or group that the cursor is on split. */
 bool iopgt_scan_wants_split(const struct scan_state *s, uint64_t d, bool cleans);
+
+/* --- scan_skip.c --- */
+
+/* Sets up what the others here need. */
+void iopgt_scan_start_skipping(struct scan_state *s);
+
+/*
+ * At a table, whose descriptor is *d: false: the scan passes it by. Else *d is the
+ * descriptor to go down by.
+ */
+bool iopgt_scan_enter(struct scan_state *s, uint64_t *d);
+
+/* A leaf in the cursor's table stays dirty, in a table that may count as cleaned. */
+void iopgt_scan_left_marked(const struct scan_state *s);
+
+/* The cursor came up from a table. */
+void iopgt_scan_leave(struct scan_state *s);
 
 /* --- scan_group.c --- */
 

@@ -21,6 +21,7 @@
 #include "core/split_batch.h"
 
 #include "core/gather.h"
+#include "core/walked.h"
 
 static const struct iopgt_format *format_of(const struct split_batch *b)
 {
@@ -336,9 +337,16 @@ static int replace_broken(struct split_batch *b)
 
 int iopgt_split_batch_flush(struct split_batch *b)
 {
-	if (!b->count)
+	uint32_t count = b->count;
+	int err;
+
+	if (!count)
 		return IOPGT_OK;
-	return b->table->bbm_level == 0 ? replace_broken(b) : replace_live(b);
+	err = b->table->bbm_level == 0 ? replace_broken(b) : replace_live(b);
+	/* What was to be clean may have stayed as it was. */
+	for (uint32_t i = 0; i < count && err; i++)
+		walked_at(b->table, b->slots[i].iova, b->slots[i].level);
+	return err;
 }
 
 int iopgt_split_one(struct iopgt_table *table, struct iopgt_cursor *c, uint64_t block,

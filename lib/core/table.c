@@ -123,7 +123,8 @@ static int check_flags(const struct iopgt_config *config)
 {
 	static const uint32_t common =
 		IOPGT_CONFIG_NON_COHERENT | IOPGT_CONFIG_FAULTS_RETRIED | IOPGT_CONFIG_ACCESS_FLAG;
-	static const uint32_t aarch64 = IOPGT_CONFIG_LPA2 | IOPGT_CONFIG_SMALL_TABLES;
+	static const uint32_t aarch64 =
+		IOPGT_CONFIG_LPA2 | IOPGT_CONFIG_SMALL_TABLES | IOPGT_CONFIG_TABLE_ACCESS_FLAG;
 	static const uint32_t of_regime[IOPGT_REGIMES] = {
 		[IOPGT_STAGE1_EL1] = aarch64 | IOPGT_CONFIG_TTBR1 | IOPGT_CONFIG_SECURE,
 		[IOPGT_STAGE1_EL2] = aarch64 | IOPGT_CONFIG_SECURE,
@@ -135,6 +136,9 @@ static int check_flags(const struct iopgt_config *config)
 		return IOPGT_BAD_FLAGS;
 	/* DS says nothing with 64 KiB pages (D24.2, TCR_EL1.DS). */
 	if ((config->flags & IOPGT_CONFIG_LPA2) && config->granule_shift == 16)
+		return IOPGT_BAD_FLAGS;
+	if ((config->flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG) &&
+	    config->dirty != IOPGT_DIRTY_HARDWARE)
 		return IOPGT_BAD_FLAGS;
 	return IOPGT_OK;
 }
@@ -181,6 +185,7 @@ int iopgt_table_configure(struct iopgt_table *table, const struct iopgt_config *
 		.faults_retried = (config->flags & IOPGT_CONFIG_FAULTS_RETRIED) != 0,
 		.access_managed = config->dirty != IOPGT_DIRTY_NONE ||
 	                          (config->flags & IOPGT_CONFIG_ACCESS_FLAG),
+		.skips = (config->flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG) != 0,
 		.grouped = table_has_groups(&geometry, geometry.leaf_sizes),
 		.config = *config,
 	};

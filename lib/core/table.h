@@ -131,10 +131,15 @@ static inline uint32_t table_counted(const uint32_t *counter)
 	return atomic_load_explicit((const _Atomic uint32_t *)counter, memory_order_relaxed);
 }
 
-static inline void table_note(uint32_t *flag)
+static inline void table_set_note(uint32_t *flag, bool value)
 {
 	LIVE_STEP(LIVE_NOTE, flag);
-	atomic_store_explicit((_Atomic uint32_t *)flag, 1, memory_order_relaxed);
+	atomic_store_explicit((_Atomic uint32_t *)flag, value, memory_order_relaxed);
+}
+
+static inline void table_note(uint32_t *flag)
+{
+	table_set_note(flag, true);
 }
 
 #endif

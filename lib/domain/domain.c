@@ -2,6 +2,7 @@
 #include <iopgt/domain.h>
 
 #include "core/scan.h"
+#include "core/walked.h"
 #include "verbs/merge.h"
 
 #define STRONGEST_BBM_LEVEL 2
@@ -105,11 +106,20 @@ static uint32_t stricter(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
+/* Flags that are to be trusted again, though some walker did not set them, start set. */
+static void set_skipping(struct iopgt_table *table, bool skips)
+{
+	if (skips && !table_counted(&table->skips))
+		iopgt_walked_mark_all(table);
+	table_set_note(&table->skips, skips);
+}
+
 /* The table works by what the configuration and all attached walkers allow. */
 static void recompute(struct iopgt_domain *domain)
 {
 	struct iopgt_table *table = &domain->table;
 	uint64_t join = UINT64_MAX;
+	bool skips = table->format.walked != 0;
 
 	table->bbm_level = domain->config_bbm_level;
 	table->access_managed = domain->config_access_managed || domain->walkers;
@@ -122,6 +132,8 @@ static void recompute(struct iopgt_domain *domain)
 			table->faults_retried = false;
 		if (!(w->flags & (IOPGT_WALKER_DIRTY | IOPGT_WALKER_ACCESSED)))
 			table->access_managed = false;
+		if (!(w->flags & IOPGT_WALKER_TABLE_ACCESSED))
+			skips = false;
 		/* Where leaves have no nT there is no level 1. */
 		if (table->bbm_level == 1 && !table->format.no_cache)
 			table->bbm_level = 0;
@@ -130,6 +142,7 @@ static void recompute(struct iopgt_domain *domain)
 			join = w->tlb->join_bytes;
 	}
 	domain->tlb.join_bytes = domain->walkers ? join : 0;
+	set_skipping(table, skips);
 }
 
 /* The link that points at the walker, or null. */
@@ -217,6 +230,8 @@ bool iopgt_domain_capable(const struct iopgt_domain *domain, uint32_t capability
 		return domain->table.bbm_level > 0;
 	case IOPGT_CAPABLE_SPLIT:
 		return domain->table.bbm_level > 0 || domain->table.faults_retried;
+	case IOPGT_CAPABLE_TABLE_ACCESS_FLAG:
+		return table_counted(&domain->table.skips);
 	default:
 		return false;
 	}

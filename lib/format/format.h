@@ -51,9 +51,10 @@ static inline uint64_t format_address_bits(const struct iopgt_format *f)
 	return f->address_low | f->address_high;
 }
 
+/* A new table counts as walked: what its leaves hold is nobody's business here. */
 static inline uint64_t format_make_table(const struct iopgt_format *f, uint64_t phys)
 {
-	return f->table_value | format_encode_address(f, phys);
+	return f->table_value | f->walked | format_encode_address(f, phys);
 }
 
 /* `bits`: all of a leaf but its kind and address. */

@@ -22,8 +22,8 @@
  * AArch32 (G5.5.1) has no nT, GP, DBM; 54 is XN, 53 PXN, at stage 2 54 is XN.
  *
  * Table descriptors: walkers ignore bits 58:51 (AArch32 58:52) and 11:2, but for
- * address bits; 54 and 55 are this library's. Invalid descriptors: bit 1 says that
- * a call has the entry at this moment.
+ * address bits and, with FEAT_HAFT, the access flag in bit 10; 53 to 55 are this
+ * library's. Invalid descriptors: bit 1 says that a call has the entry at this moment.
  */
 #include "format/lpae.h"
 
@@ -68,9 +68,10 @@
 #define LEAF_SOFTWARE_0 BIT(57)
 #define LEAF_SOFTWARE_1 BIT(58)
 
-#define TABLE_UNSETTLED BIT(54)
-#define TABLE_CLEANED   BIT(55)
-#define TABLE_IGNORED   ((BIT(59) - BIT(51)) | (BIT(12) - BIT(2))) /* with AF of FEAT_HAFT */
+#define TABLE_WAS_WALKED BIT(53)
+#define TABLE_UNSETTLED  BIT(54)
+#define TABLE_CLEANED    BIT(55)
+#define TABLE_IGNORED    ((BIT(59) - BIT(51)) | (BIT(12) - BIT(2))) /* with AF of FEAT_HAFT */
 
 /* Bits 63:1 of an invalid descriptor are free (D8.3); a leaf's bit 1 follows from its level. */
 #define BROKEN BIT(1)
@@ -470,6 +471,10 @@ void iopgt_lpae_format(const struct iopgt_config *config, struct iopgt_format *f
 	};
 	if (!has(f, AARCH32))
 		f->no_cache = NT;
+	if (config->flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG) {
+		f->walked = ACCESSED;
+		f->was_walked = TABLE_WAS_WALKED;
+	}
 	set_address(f, config);
 	if (has(f, STAGE2))
 		s2_format(f);

@@ -30,6 +30,7 @@ const char *iopgt_rule_text(uint32_t rule)
 		[IOPGT_RULE_NOT_CLEANED] = "linked table not cleaned for a non-coherent walker",
 		[IOPGT_RULE_TABLE_COUNT] = "tables linked and tables counted differ",
 		[IOPGT_RULE_GROUP] = "contiguous bit in an incomplete, unlike or unallowed group",
+		[IOPGT_RULE_TABLE_ACCESS] = "dirty leaf in a table that was not walked",
 		[IOPGT_RULE_TABLE_SHARED] = "table linked twice, or below itself",
 	};
 

@@ -4,6 +4,7 @@
 #include "core/gather.h"
 #include "core/group.h"
 #include "core/marks.h"
+#include "core/walked.h"
 
 /* Goes down to the entry that an address ends at; *descriptor is what it holds. */
 static int find(struct iopgt_cursor *c, const struct iopgt_table *table, uint64_t iova,
@@ -79,6 +80,7 @@ int iopgt_handle_write_fault(struct iopgt_table *table, uint64_t iova, uint32_t 
 		return IOPGT_FAULT;
 	group = entries_of(&c, leaf);
 	iopgt_group_write(table, &group);
+	walked_by_cursor(&c);
 	gather_at_cursor(table, op, &c, group.range);
 	return IOPGT_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/cursor.h"
 #include "core/gather.h"
+#include "core/walked.h"
 
 struct map_state {
 	struct iopgt_table *table;
@@ -169,6 +170,13 @@ static int taken_by(struct map_state *s, uint64_t d)
 	return err;
 }
 
+/* Leaves in the cursor's table, which may start dirty. */
+static void made_leaves(const struct map_state *s)
+{
+	if (format_is_dirty(&s->table->format, s->bits))
+		walked_by_cursor(&s->c);
+}
+
 static int map_leaves(struct map_state *s)
 {
 	uint32_t count = whole_leaves(s, s->c.level, s->c.iova, cursor_run(&s->c));
@@ -177,8 +185,10 @@ static int map_leaves(struct map_state *s)
 
 	s->steps = put_leaves(s, count);
 	table_clean(s->table, entry, s->steps);
-	if (s->steps)
+	if (s->steps) {
+		made_leaves(s);
 		return IOPGT_OK;
+	}
 	/* The entry, or another one of the group that it was to begin; or none any more. */
 	taken = free_entries(&s->table->format, entry, count);
 	return taken < count ? taken_by(s, live_load(&entry[taken])) : IOPGT_OK;
@@ -257,6 +267,8 @@ static int add_table(struct map_state *s, uint64_t seen)
 	s->c.level = level;
 	s->c.path[level + 1] = made.entries;
 	s->steps = count;
+	if (count)
+		made_leaves(s);
 	return IOPGT_OK;
 }
 

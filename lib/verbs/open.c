@@ -171,6 +171,8 @@ static void adopt(struct iopgt_table *table)
 
 		if (format_is_table(f, c.level, d)) {
 			live_clear(cursor_entry(&c), f->cleaned | f->unsettled);
+			if (f->walked)
+				live_set(cursor_entry(&c), f->walked);
 			if (cursor_down(&c, d) == IOPGT_OK)
 				continue;
 		}
@@ -220,6 +222,7 @@ static int take_over(struct iopgt_table *table, const struct iopgt_hal *hal,
 		return err;
 	table->adopting = false;
 	adopt(table);
+	table->skips = table->format.walked != 0;
 	return IOPGT_OK;
 }
 
@@ -243,6 +246,8 @@ int iopgt_open(struct iopgt_table *table, const struct iopgt_config *config,
 	table_set_hal(table, hal, context);
 	table->tlb_context = context;
 	table->opened = true;
+	/* Nobody knows what was walked. */
+	table->skips = false;
 	table->max_tables = tree->max_tables;
 	/* The notes of whoever had it before count. */
 	table->kept_dirty = 1;

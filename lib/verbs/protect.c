@@ -2,6 +2,7 @@
 #include "core/gather.h"
 #include "core/regroup.h"
 #include "core/split_batch.h"
+#include "core/walked.h"
 
 struct protect_state {
 	struct iopgt_table *table;
@@ -85,6 +86,7 @@ static uint32_t protect_pages(struct protect_state *s)
 	}
 	if (changed.first <= changed.last) {
 		table_clean(s->table, entries, run);
+		walked_by_cursor(&s->c);
 		gather_at_cursor(s->table, s->op, &s->c, changed);
 	}
 	return run;
@@ -102,6 +104,7 @@ static int protect_block(struct protect_state *s, uint64_t d, uint32_t *steps)
 	level_group(s, cursor_table(&s->c), cursor_index(&s->c), s->c.iova);
 	if (protect_leaf(s, entry, s->c.level)) {
 		table_clean(s->table, entry, 1);
+		walked_by_cursor(&s->c);
 		gather_at_cursor(s->table, s->op, &s->c,
 		                 (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
 	}
