@@ -97,6 +97,17 @@ enum iopgt_hal_flag {
 	IOPGT_HAL_DEFERS_FREE = 1 << 1,
 };
 
+/*
+ * Two calls that the caller should have serialised. Blocks and contiguous groups that a
+ * range shares count as part of it.
+ */
+struct iopgt_overlap {
+	const char *running; /* name of the function that was there first */
+	const char *refused; /* of the one that returns IOPGT_OVERLAP, and has changed nothing */
+	uint64_t running_iova, running_size;
+	uint64_t refused_iova, refused_size;
+};
+
 struct iopgt_hal {
 	uint32_t flags;          /* of enum iopgt_hal_flag */
 	uintptr_t linear_offset; /* with IOPGT_HAL_LINEAR; may wrap around */
@@ -138,6 +149,14 @@ struct iopgt_hal {
 	 * walkers attached to it instead, and these may then be null.
 	 */
 	struct iopgt_tlb_ops tlb;
+
+	/*
+	 * Told, in the thread of the refused one, when two of iopgt_split_block,
+	 * iopgt_merge_page, iopgt_protect, iopgt_switch_dirty_log, iopgt_domain_attach and
+	 * iopgt_domain_detach overlap. Found by a library built with IOPGT_DEBUG alone,
+	 * and there among the first 16 that run at once on a table. May be null.
+	 */
+	void (*overlap)(void *context, const struct iopgt_overlap *overlap);
 };
 
 #ifdef __cplusplus

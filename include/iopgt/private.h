@@ -78,6 +78,14 @@ struct iopgt_geometry {
 	uint8_t group_bits[5]; /* [level + 1]: log2 of the entries of a contiguous group; 0: none */
 };
 
+#define IOPGT_CLAIMS 16
+
+/* A range that a verb works on, if IOPGT_DEBUG is set. All fields are atomic. */
+struct iopgt_claim {
+	uint32_t state; /* 0: none; else a serial number and the verb: enum in overlap.h */
+	uint64_t first, last;
+};
+
 #ifdef __cplusplus
 }
 #endif

@@ -23,7 +23,8 @@
  *   without locks; on overlapping ranges the caller serialises, but for what a
  *   comment allows. Two ranges that share a block or a contiguous group do not
  *   overlap for unmap, map and the dirty verbs; for split, merge and protect they
- *   do.
+ *   do. A library built with IOPGT_DEBUG returns IOPGT_OVERLAP where those meet
+ *   (iopgt_hal.overlap says which), and nothing is changed.
  */
 #ifndef IOPGT_TABLE_H
 #define IOPGT_TABLE_H
@@ -74,6 +75,7 @@ struct iopgt_table {
 	uint32_t tables;            /* atomic: tables in use but for the start table */
 	uint32_t failed_syncs;      /* atomic: they voided what other ops had posted */
 	struct iopgt_config config; /* as given */
+	struct iopgt_claim claims[IOPGT_CLAIMS];
 };
 
 /*

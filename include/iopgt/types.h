@@ -68,6 +68,8 @@ enum iopgt_error {
 	IOPGT_FAULT = -1037,            /* a fault handler: this access is not allowed */
 	IOPGT_NO_ACCESS_FLAG = -1038,   /* nobody would set a cleared access flag again */
 	IOPGT_BAD_ROOT = -1039,         /* open: the start table is misaligned or unknown */
+	IOPGT_OVERLAP = -1040,          /* library built with IOPGT_DEBUG: a call on an overlapping
+	                                   range, which the caller has to serialise, is under way */
 };
 
 /* A text for a code, never null; a positive or foreign code has a text too. Pure. */

@@ -44,6 +44,7 @@ static const char *const texts[] = {
 	"access not allowed",
 	"access flags are not managed",
 	"start table misaligned or unknown",
+	"overlapping call under way",
 };
 
 const char *iopgt_strerror(int error)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <iopgt/domain.h>
 
+#include "core/overlap.h"
 #include "core/scan.h"
 #include "core/walked.h"
 #include "verbs/merge.h"
@@ -155,6 +156,12 @@ static struct iopgt_walker **link_of(struct iopgt_domain *domain, const struct i
 	return *link ? link : NULL;
 }
 
+static int claim_all(struct iopgt_domain *domain, enum overlap_verb verb,
+                     struct iopgt_claim **claim)
+{
+	return iopgt_overlap_begin(&domain->table, verb, table_whole(&domain->table), claim);
+}
+
 static int check_walker(const struct iopgt_domain *domain, const struct iopgt_walker *walker)
 {
 	const struct iopgt_table *table = &domain->table;
@@ -176,15 +183,10 @@ static int check_walker(const struct iopgt_domain *domain, const struct iopgt_wa
 	return IOPGT_OK;
 }
 
-int iopgt_domain_attach(struct iopgt_domain *domain, struct iopgt_walker *walker)
+static int attach(struct iopgt_domain *domain, struct iopgt_walker *walker)
 {
-	int err;
+	int err = check_walker(domain, walker);
 
-	if (!domain || !walker)
-		return IOPGT_BAD_ARGUMENT;
-	if (link_of(domain, walker))
-		return IOPGT_IN_USE;
-	err = check_walker(domain, walker);
 	if (err)
 		return err;
 	walker->next = domain->walkers;
@@ -193,18 +195,41 @@ int iopgt_domain_attach(struct iopgt_domain *domain, struct iopgt_walker *walker
 	return IOPGT_OK;
 }
 
+int iopgt_domain_attach(struct iopgt_domain *domain, struct iopgt_walker *walker)
+{
+	struct iopgt_claim *claim;
+	int err;
+
+	if (!domain || !walker)
+		return IOPGT_BAD_ARGUMENT;
+	if (link_of(domain, walker))
+		return IOPGT_IN_USE;
+	err = claim_all(domain, OVERLAP_ATTACH, &claim);
+	if (err)
+		return err;
+	err = attach(domain, walker);
+	iopgt_overlap_end(claim);
+	return err;
+}
+
 int iopgt_domain_detach(struct iopgt_domain *domain, struct iopgt_walker *walker)
 {
+	struct iopgt_claim *claim;
 	struct iopgt_walker **link;
+	int err;
 
 	if (!domain || !walker)
 		return IOPGT_BAD_ARGUMENT;
 	link = link_of(domain, walker);
 	if (!link)
 		return IOPGT_NOT_ATTACHED;
+	err = claim_all(domain, OVERLAP_DETACH, &claim);
+	if (err)
+		return err;
 	*link = walker->next;
 	walker->next = NULL;
 	recompute(domain);
+	iopgt_overlap_end(claim);
 	return IOPGT_OK;
 }
 
@@ -280,6 +305,7 @@ static int switch_off(struct iopgt_domain *domain, struct iopgt_range range, str
 int iopgt_switch_dirty_log(struct iopgt_domain *domain, bool on, uint64_t iova, uint64_t size,
                            struct iopgt_op *op)
 {
+	struct iopgt_claim *claim;
 	struct iopgt_range range;
 	int err;
 
@@ -292,7 +318,12 @@ int iopgt_switch_dirty_log(struct iopgt_domain *domain, bool on, uint64_t iova, 
 		return IOPGT_NO_DIRTY;
 	if (on && !domain->tracking)
 		return IOPGT_NOT_TRACKING;
-	return on ? switch_on(domain, range, op) : switch_off(domain, range, op);
+	err = iopgt_overlap_begin(&domain->table, OVERLAP_SWITCH, range, &claim);
+	if (err)
+		return err;
+	err = on ? switch_on(domain, range, op) : switch_off(domain, range, op);
+	iopgt_overlap_end(claim);
+	return err;
 }
 
 int iopgt_set_dirty_tracking(struct iopgt_domain *domain, bool on, const struct iopgt_tracking *how,

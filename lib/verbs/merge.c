@@ -2,6 +2,7 @@
 #include "verbs/merge.h"
 
 #include "core/merge_batch.h"
+#include "core/overlap.h"
 #include "core/regroup.h"
 
 struct merge_state {
@@ -118,8 +119,15 @@ int iopgt_merge_range(struct iopgt_table *table, struct iopgt_range range, uint3
 
 int iopgt_merge_page(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op)
 {
+	struct iopgt_claim *claim;
 	struct iopgt_range range;
 	int err = iopgt_check_change(table, iova, size, op, &range);
 
-	return err ? err : iopgt_merge_range(table, range, 0, op);
+	if (!err)
+		err = iopgt_overlap_begin(table, OVERLAP_MERGE, range, &claim);
+	if (err)
+		return err;
+	err = iopgt_merge_range(table, range, 0, op);
+	iopgt_overlap_end(claim);
+	return err;
 }

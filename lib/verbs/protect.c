@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/gather.h"
+#include "core/overlap.h"
 #include "core/regroup.h"
 #include "core/split_batch.h"
 #include "core/walked.h"
@@ -136,10 +137,34 @@ static int protect_entry(struct protect_state *s, uint32_t *steps)
 	return IOPGT_OK;
 }
 
+static int protect_range(struct protect_state *s, struct iopgt_range range)
+{
+	int err = iopgt_ungroup_ends(s->table, range, s->op);
+
+	if (err)
+		return err;
+	cursor_start(&s->c, s->table, range, s->op);
+	while (!err) {
+		uint32_t steps;
+
+		err = protect_entry(s, &steps);
+		if (err || !steps)
+			continue;
+		if (!cursor_next(&s->c, steps))
+			break;
+		if (cursor_spent(&s->c))
+			err = cursor_again(&s->c, s->op);
+	}
+	s->op->stats.looked_at += s->c.looked_at;
+	table_publish(s->table);
+	return err;
+}
+
 int iopgt_protect(struct iopgt_table *table, uint64_t iova, uint64_t size, uint32_t prot,
                   struct iopgt_op *op)
 {
 	struct protect_state s = {.table = table, .op = op};
+	struct iopgt_claim *claim;
 	struct iopgt_range range;
 	struct iopgt_leaf_kind kind = {.prot = prot, .memory = IOPGT_WRITE_BACK};
 	int err = iopgt_check_change(table, iova, size, op, &range);
@@ -150,22 +175,10 @@ int iopgt_protect(struct iopgt_table *table, uint64_t iova, uint64_t size, uint3
 		return IOPGT_BAD_PROT;
 	err = table->format.leaf_bits(&table->format, &kind, &s.bits);
 	if (!err)
-		err = iopgt_ungroup_ends(table, range, op);
+		err = iopgt_overlap_begin(table, OVERLAP_PROTECT, range, &claim);
 	if (err)
 		return err;
-	cursor_start(&s.c, table, range, op);
-	while (!err) {
-		uint32_t steps;
-
-		err = protect_entry(&s, &steps);
-		if (err || !steps)
-			continue;
-		if (!cursor_next(&s.c, steps))
-			break;
-		if (cursor_spent(&s.c))
-			err = cursor_again(&s.c, op);
-	}
-	op->stats.looked_at += s.c.looked_at;
-	table_publish(table);
+	err = protect_range(&s, range);
+	iopgt_overlap_end(claim);
 	return err;
 }
