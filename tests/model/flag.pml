@@ -2,10 +2,12 @@
 /*
  * The table access flag (FEAT_HAFT): a scan goes only into tables that were walked
  * through. Two levels of tables; LOWERS = 1: both pages in one table, 2: each in its
- * own. No function of lib/ does this yet: it is the order of facts.md 6, to be followed by
- * iopgt_scan_run and by all that makes or leaves dirty leaves.
+ * own. iopgt_scan_enter and iopgt_scan_leave are the ways in and out, walked_by_cursor is
+ * called by all that makes or leaves dirty leaves.
  *
- * H, a software bit of table descriptors: walked through in the last round but one.
+ * H, a software bit of table descriptors, `was_walked` in lib/: walked through in the last
+ * round but one.
+ * UNFINISHED: an op may serve several calls before it is finished.
  * TWO_WAITS: the other right order, without H and with a wait more.
  */
 #define FLAG
@@ -16,11 +18,18 @@
 #include "walker.pml"
 
 byte found;   /* the bitmap */
+#ifdef UNFINISHED
+bit owed_upper, owed_lower[2]; /* its flag was moved, and that has not been waited for */
+#define WAITS(p) (found & PAGE(p))
+#else
+#define WAITS(p) false
+#endif
 byte marking; /* page + 1 that software is just making dirty, or 0 */
 
 /* Invariant: AF = 0 and H = 0 means no dirty leaf below. */
 #define FINDS(p) ((upper_af || upper_h) && (lower_af[LOWER(p)] || lower_h[LOWER(p)]))
-#define LOST(p)  (fresh[p] && !(page[p] == DIRTY && FINDS(p)) && marking != (p) + 1)
+#define LOST(p)                                                                    \
+	(fresh[p] && !(page[p] == DIRTY && FINDS(p)) && marking != (p) + 1 && !WAITS(p))
 
 inline check() { d_step { assert(!LOST(0)); assert(!LOST(1)) } }
 
@@ -50,31 +59,45 @@ inline check() { d_step { assert(!LOST(0)); assert(!LOST(1)) } }
 #else
 #define TAKE_H(h)
 #endif
-#define ENTER(af, h, l, moved)                                                     \
+#ifdef UNFINISHED
+#define OWE(owed) owed = 1;
+#else
+#define OWE(owed)
+#endif
+#define ENTER(af, h, l, moved, owed)                                               \
 	atomic {                                                                   \
 		LOAD_AF(af, l, saw);                                               \
 		moved = 0;                                                         \
 		visits = (saw || h);                                               \
 		if                                                                 \
-		:: saw && moves -> MOVE(af, h, l); moved = 1; moved_any = 1        \
+		:: saw && moves -> MOVE(af, h, l); OWE(owed) moved = 1; moved_any = 1 \
 		TAKE_H(h)                                                          \
 		NOTHING_ELSE                                                       \
 		fi;                                                                \
 		saw = 0                                                            \
 	}
 
-/* On the way out of what was wholly cleaned, if the flag was not set on the way in. */
+/*
+ * On the way out of what was wholly cleaned, if the flag was not set on the way in, nor
+ * moved by an earlier call of the op.
+ */
+#if defined(UNFINISHED) && !defined(BREAK_FORGETS_BEFORE_THE_WAIT)
+#define NOT_OWED(owed) && !owed
+#else
+#define NOT_OWED(owed)
+#endif
 #if defined(BREAK_H_CLEARED_ON_THE_WAY_IN)
-#define LEAVE(af, h, moved) skip
+#define LEAVE(af, h, moved, owed) skip
 #elif defined(BREAK_PLAIN_STORE)
 #define STEP
-#define LEAVE(af, h, moved)                                                        \
+#define LEAVE(af, h, moved, owed)                                                  \
 	if                                                                         \
 	:: moves && !moved -> saw = af; d_step { h = 0; af = saw; saw = 0 }        \
 	NOTHING_ELSE                                                               \
 	fi
 #else
-#define LEAVE(af, h, moved) h = (moves && !moved -> 0 : h)
+#define LEAVE(af, h, moved, owed)                                                  \
+	h = (moves && !moved NOT_OWED(owed) -> 0 : h)
 #endif
 
 #ifndef STEP
@@ -154,7 +177,8 @@ inline check() { d_step { assert(!LOST(0)); assert(!LOST(1)) } }
 	:: IN_RANGE(k) ->                                                          \
 		atomic {                                                           \
 			MOVES(COVERS_LOWER(k));                                    \
-			ENTER(lower_af[k], lower_h[k], late_lower[k], moved_lower) \
+			ENTER(lower_af[k], lower_h[k], late_lower[k], moved_lower, \
+			      owed_lower[k])                                       \
 		};                                                                 \
 		if                                                                 \
 		:: visits -> LEAVES_BELOW(k)                                       \
@@ -162,7 +186,7 @@ inline check() { d_step { assert(!LOST(0)); assert(!LOST(1)) } }
 		fi;                                                                \
 		STEP {                                                             \
 			MOVES(COVERS_LOWER(k));                                    \
-			LEAVE(lower_af[k], lower_h[k], moved_lower);               \
+			LEAVE(lower_af[k], lower_h[k], moved_lower, owed_lower[k]); \
 			moved_lower = 0                                            \
 		}                                                                  \
 	NOTHING_ELSE                                                               \
@@ -174,10 +198,15 @@ inline check() { d_step { assert(!LOST(0)); assert(!LOST(1)) } }
 #else
 #define OWES (found || moved_any)
 #endif
+#ifdef UNFINISHED
+#define MAY_OWE true
+#else
+#define MAY_OWE cleans
+#endif
 inline finish()
 {
 	if
-	:: cleans && OWES ->
+	:: MAY_OWE && OWES ->
 #if defined(BREAK_LEAF_ONLY)
 		post(PAGES);
 #elif defined(BREAK_WALKS_ONLY)
@@ -194,7 +223,26 @@ inline finish()
 #endif
 	:: else -> copy(found)
 	fi;
-	d_step { found = 0; visits = 0; moves = 0; moved_upper = 0; moved_lower = 0; moved_any = 0 }
+	d_step {
+#ifdef UNFINISHED
+		owed_upper = 0; owed_lower[0] = 0; owed_lower[1] = 0;
+#endif
+		found = 0; visits = 0; moves = 0; moved_upper = 0; moved_lower = 0; moved_any = 0
+	}
+}
+
+/* The call ends; the op may serve another one. */
+inline end_call()
+{
+#ifdef UNFINISHED
+	if
+	:: finish()
+	:: !stopped ->
+		d_step { visits = 0; moves = 0; moved_upper = 0; moved_lower = 0 }
+	fi
+#else
+	finish()
+#endif
 }
 
 /*
@@ -318,7 +366,7 @@ again:
 #endif
 	atomic {
 		MOVES(range == PAGES);
-		ENTER(upper_af, upper_h, late_upper, moved_upper)
+		ENTER(upper_af, upper_h, late_upper, moved_upper, owed_upper)
 	};
 	if
 	:: visits ->
@@ -329,17 +377,17 @@ again:
 #endif
 		STEP {
 			MOVES(range == PAGES);
-			LEAVE(upper_af, upper_h, moved_upper)
+			LEAVE(upper_af, upper_h, moved_upper, owed_upper)
 		}
 	:: else
 	fi;
-	finish();
+	end_call();
 	if
 	:: stopped -> d_step { assert(!fresh[0] && !fresh[1]); stopped = 0 }
 	:: else
 	fi;
 	goto again;
 stop:
-	finish();
+	end_call();
 	goto again
 }
