@@ -45,7 +45,8 @@ enum iopgt_update {
 	IOPGT_UPDATE_NONE,
 	IOPGT_UPDATE_ACCESSED, /* access flags of leaves */
 	IOPGT_UPDATE_DIRTY,    /* dirty state of leaves */
-	IOPGT_UPDATE_TABLES,   /* access flags of table descriptors (FEAT_HAFT) */
+	IOPGT_UPDATE_TABLES,   /* access flags of table descriptors (FEAT_HAFT): a PE then has
+	                          TCR2_ELx, but firmware must let it use it (SCR_EL3.TCR2En) */
 };
 
 /* Granule masks: bit 12, 14 and 16 for 4, 16 and 64 KiB. */
@@ -127,6 +128,8 @@ struct iopgt_wishes {
  * - IOPGT_CONFIG_NON_COHERENT unless the walk is coherent.
  * - bbm_level of the walkers, 1 at most without IOPGT_CAN_AVOID_CONFLICTS; AArch32: 0.
  * - dirty: IOPGT_DIRTY_NONE unless wished for. It needs a coherent walk and AArch64.
+ * - IOPGT_CONFIG_TABLE_ACCESS_FLAG only if wished for in config_flags, and then it must be
+ *   of use: with IOPGT_WISH_DIRTY, and all of these walkers can (IOPGT_UPDATE_TABLES).
  * - leaf_sizes: all that there are, groups included unless wished otherwise.
  *
  * iopgt_init accepts the result with a HAL that fits.
@@ -139,15 +142,17 @@ int iopgt_best_config(const struct iopgt_capabilities *capabilities,
                       const struct iopgt_wishes *wishes, struct iopgt_config *config);
 
 /*
- * Fills flags (DIRTY, COHERENT, ACCESSED), bbm_level, input_bits and output_bits of
- * a walker that is to walk tables of this configuration; other fields stay. The
- * caller adds IOPGT_WALKER_FAULTS_RETRIED, and IOPGT_WALKER_ACCESSED if it handles
+ * Fills flags (DIRTY, COHERENT, ACCESSED, TABLE_ACCESSED), bbm_level, input_bits and
+ * output_bits of a walker that is to walk tables of this configuration; other fields
+ * stay. The caller adds IOPGT_WALKER_FAULTS_RETRIED, and IOPGT_WALKER_ACCESSED if it handles
  * access faults.
  *
  * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT; IOPGT_INCOMPATIBLE: it cannot walk them: regime,
  * granule, LPA2, SMALL_TABLES, FORCED_WRITE_BACK or XNX is not there. After a failure
  * the walker is not changed. Whether sizes and dirty management suffice is for
- * iopgt_domain_attach to say.
+ * iopgt_domain_attach to say. TABLE_ACCESSED is what it can: where the configuration
+ * has IOPGT_CONFIG_TABLE_ACCESS_FLAG, the caller enables it (HAFT, see registers.h) or
+ * takes the flag away.
  */
 int iopgt_walker_from_capabilities(const struct iopgt_capabilities *capabilities,
                                    const struct iopgt_config *config, struct iopgt_walker *walker);

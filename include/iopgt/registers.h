@@ -68,9 +68,9 @@ struct iopgt_register_inputs {
  * The words, each as it is written to hardware: SMMU words in host byte order,
  * to be stored little-endian. What a regime does not have is 0:
  *
- *                         tcr, mair, ttbr0/1, cd    vtcr, vttbr    ste
- *   IOPGT_STAGE1_EL1      TCR_EL1, TTBRn_EL1                       Config 5
- *   IOPGT_STAGE1_EL2      TCR_EL2, TTBR0_EL2                       Config 5, STRW 2
+ *                         tcr, tcr2, mair, ttbr, cd vtcr, vttbr    ste
+ *   IOPGT_STAGE1_EL1      TCR_EL1, TCR2_EL1, TTBRn_EL1             Config 5
+ *   IOPGT_STAGE1_EL2      TCR_EL2, TCR2_EL2, TTBR0_EL2             Config 5, STRW 2
  *   IOPGT_STAGE2                                    _EL2           Config 6
  *   IOPGT_STAGE1_AARCH32  TTBCR, TTBR0                             Config 5
  *   IOPGT_STAGE2_AARCH32                            VTCR, VTTBR    Config 6
@@ -79,20 +79,26 @@ struct iopgt_register_inputs {
  * and inner shareable; for IOPGT_CONFIG_NON_COHERENT non-cacheable and outer shareable,
  * but with IOPGT_CONFIG_LPA2 SHx stays inner, which is what its leaves are then),
  * IPS or PS from output_bits, DS, SL0, SL2, HA and HD (both for
- * IOPGT_DIRTY_HARDWARE), EPDx = 1 for the half that has no table.
+ * IOPGT_DIRTY_HARDWARE), HAFT (TCR2, VTCR, CD, S2HAFT; for
+ * IOPGT_CONFIG_TABLE_ACCESS_FLAG), EPDx = 1 for the half that has no table.
  *
  * Left 0, for the caller to or in where wanted:
  *   TCR     A1 (the ASID of TTBR0 is used), TBIn, TBIDn, HPDn, HWUnnn, NFDn, E0PDn,
- *           TCMAn, MTXn; TCR2 all (HAFT and PIE are off)
- *   VTCR    HWUnn, NSW, NSA (Secure and Realm state), TL0, TL1, HAFT, S2PIE
+ *           TCMAn, MTXn; TCR2 all but HAFT (PIE is off)
+ *   VTCR    HWUnn, NSW, NSA (Secure and Realm state), TL0, TL1, S2PIE
  *   CD      ENDI (descriptors are little-endian), AFFD (an access flag of 0 faults),
- *           WXN, UWXN, TBIn, PAN, HADn, E0PDn, HAFT, NSCFGn, HWUnnn, PIE, AMAIR, PARTID, PMG
+ *           WXN, UWXN, TBIn, PAN, HADn, E0PDn, NSCFGn, HWUnnn, PIE, AMAIR, PARTID, PMG
  *   STE     S1STALLD (a PCIe stream wants it where stalls can be configured), MEV, CONT,
  *           DRE, DCP, PPAR, MTCFG, MemAttr, ALLOCCFG, NSCFG, PRIVCFG, INSTCFG, S2ENDI,
- *           S2AFFD, S2HAFT, S2HWUnn, Secure stage 2, VMSPtr, PARTID, PMG
+ *           S2AFFD, S2HWUnn, Secure stage 2, VMSPtr, PARTID, PMG
  *
  * The STE's S1CIR, S1COR and S1CSH follow the table's walk, SHCFG is 1: the incoming
  * shareability is used.
+ *
+ * HAFT counts where MMFR1.HAFDBS or SMMU_IDR0.HTTU is 3, and TCR2_EL1 only while
+ * HCRX_EL2.TCR2En (where there is an EL2) and SCR_EL3.TCR2En are 1, TCR2_EL2 only while
+ * the latter is. A walker that ignores it loses dirty state: its table must not have
+ * IOPGT_CONFIG_TABLE_ACCESS_FLAG, or be a domain's that knows.
  *
  * Elsewhere: HCR_EL2.FWB (PE) is the caller's to set with
  * IOPGT_CONFIG_FORCED_WRITE_BACK; STE.S2FWB is set here. SCTLR, HCR_EL2.VM, AMAIR
@@ -100,7 +106,8 @@ struct iopgt_register_inputs {
  */
 struct iopgt_registers {
 	uint64_t tcr;   /* TCR_EL1, TCR_EL2 or TTBCR (with EAE = 1) */
-	uint64_t tcr2;  /* TCR2_EL1, TCR2_EL2 (FEAT_TCR2): 0 */
+	uint64_t tcr2;  /* TCR2_EL1, TCR2_EL2 (FEAT_TCR2): 0, or HAFT; a PE without it has no
+	                   such register, nor HAFT */
 	uint64_t mair;  /* MAIR_EL1, MAIR_EL2; AArch32: MAIR0 is the low half, MAIR1 the high one */
 	uint64_t ttbr0; /* 0 for a table with IOPGT_CONFIG_TTBR1 */
 	uint64_t ttbr1; /* 0 for one without */
@@ -130,16 +137,23 @@ int iopgt_registers(const struct iopgt_table *table, const struct iopgt_register
 /*
  * Joins the words of two IOPGT_STAGE1_EL1 tables, one of the lower half of the
  * address space, one made with IOPGT_CONFIG_TTBR1, for one regime or one CD: each
- * half's fields from its own table, IPS the larger one, HA and HD if either has
- * them. (A walker that marks leaves of a table with IOPGT_DIRTY_SOFTWARE does no
- * harm.) The same rule by hand: bits 15:0 of TCR from the lower one, 31:16 from
- * the upper one, the larger IPS, all else or-ed.
+ * half's fields from its own table, IPS the larger one, HA, HD and HAFT if either has
+ * them. The same rule by hand: bits 15:0 of TCR from the lower one, 31:16 from
+ * the upper one, the larger IPS, all else or-ed, TCR2 too.
+ *
+ * A walker that marks leaves of a table with IOPGT_DIRTY_SOFTWARE does no harm.
+ * One that sets access flags in table descriptors of the half without
+ * IOPGT_CONFIG_TABLE_ACCESS_FLAG does none either: it is an atomic update of a bit
+ * that says nothing there (Table D8-50), no table descriptor faults for it
+ * (I_HZHJT), and all that changes is that a table is not cached before it has one.
+ * Both need a write-back walk (R_WLTNL); halves of which one alone is coherent are
+ * refused.
  *
  * `out` may be one of the others.
  *
  * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT; IOPGT_INCOMPATIBLE: not a lower and an upper
- * half; DS, ASID or anything else of TCR, CD and STE that both share differs. After a
- * failure *out is not changed.
+ * half; DS, ASID or anything else of TCR, CD and STE that both share differs (the
+ * coherence of the walk, too). After a failure *out is not changed.
  */
 int iopgt_registers_both_halves(const struct iopgt_registers *lower,
                                 const struct iopgt_registers *upper, struct iopgt_registers *out);

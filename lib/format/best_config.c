@@ -79,6 +79,14 @@ static uint8_t bbm_level_of(const struct iopgt_capabilities *c, uint32_t regime)
 	return (uint8_t)smaller(c->bbm_level, c->flags & IOPGT_CAN_AVOID_CONFLICTS ? 2 : 1);
 }
 
+/* Whether what the flag asks for is there; it serves dirty tracking in hardware alone. */
+static bool table_access_fits(const struct iopgt_capabilities *c, const struct iopgt_config *config)
+{
+	if (!(config->flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG))
+		return true;
+	return config->dirty == IOPGT_DIRTY_HARDWARE && c->update >= IOPGT_UPDATE_TABLES;
+}
+
 static bool choose_dirty(const struct iopgt_capabilities *c, const struct iopgt_wishes *wishes,
                          struct iopgt_config *config)
 {
@@ -130,7 +138,7 @@ static bool choose(const struct iopgt_capabilities *c, const struct iopgt_wishes
 	if (!(c->flags & IOPGT_CAN_COHERENT_WALK))
 		config->flags |= IOPGT_CONFIG_NON_COHERENT;
 	if (!choose_sizes(c, wishes, config) || !choose_dirty(c, wishes, config) ||
-	    !can_walk(c, config))
+	    !table_access_fits(c, config) || !can_walk(c, config))
 		return false;
 	leaf_sizes = iopgt_all_leaf_sizes(config);
 	if (!(wishes->flags & IOPGT_WISH_NO_GROUPS))
@@ -176,6 +184,8 @@ int iopgt_walker_from_capabilities(const struct iopgt_capabilities *capabilities
 		flags |= IOPGT_WALKER_ACCESSED;
 	if (capabilities->update >= IOPGT_UPDATE_DIRTY && !regime_is_aarch32(config->regime))
 		flags |= IOPGT_WALKER_DIRTY;
+	if (capabilities->update >= IOPGT_UPDATE_TABLES && !regime_is_aarch32(config->regime))
+		flags |= IOPGT_WALKER_TABLE_ACCESSED;
 	walker->flags = flags;
 	walker->bbm_level = bbm_level_of(capabilities, config->regime);
 	walker->input_bits = (uint8_t)input_bits_of(capabilities, config);

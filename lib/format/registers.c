@@ -86,6 +86,7 @@ static void encode(const struct iopgt_table *table, uint32_t flags, struct iopgt
 		.aarch32 = regime_is_aarch32(config->regime),
 		.upper = (config->flags & IOPGT_CONFIG_TTBR1) != 0,
 		.dirty = config->dirty == IOPGT_DIRTY_HARDWARE,
+		.table_access = (config->flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG) != 0,
 		.wide_base = config->output_bits == 52 || (config->flags & IOPGT_CONFIG_LPA2),
 		.root = table->root_phys,
 	};
@@ -123,6 +124,15 @@ static uint64_t tcr_el1(const struct iopgt_encoding *e, uint32_t flags)
 	field_put(&tcr, 40, 40, e->dirty);                              /* HD */
 	field_put(&tcr, 59, 59, (e->flags & IOPGT_CONFIG_LPA2) != 0);   /* DS */
 	return tcr;
+}
+
+/* TCR2_EL1, TCR2_EL2 (D24.2.190, .191). */
+static uint64_t tcr2(const struct iopgt_encoding *e)
+{
+	uint64_t value = 0;
+
+	field_put(&value, 11, 11, e->table_access); /* HAFT */
+	return value;
 }
 
 /* TCR_EL2 without E2H (D24.2.195). */
@@ -189,6 +199,7 @@ static uint64_t vtcr(const struct iopgt_encoding *e, uint32_t flags)
 	field_put(&value, 22, 22, e->dirty);                              /* HD */
 	field_put(&value, 32, 32, (e->flags & IOPGT_CONFIG_LPA2) != 0);   /* DS */
 	field_put(&value, 33, 33, e->sl2);                                /* SL2 */
+	field_put(&value, 44, 44, e->table_access);                       /* HAFT */
 	return value;
 }
 
@@ -210,10 +221,12 @@ static void registers_cpu(const struct iopgt_encoding *e, const struct iopgt_reg
 	else
 		out->ttbr0 = base;
 	out->mair = IOPGT_MAIR;
-	if (e->aarch32)
+	if (e->aarch32) {
 		out->tcr = ttbcr(e);
-	else
-		out->tcr = e->regime == IOPGT_STAGE1_EL2 ? tcr_el2(e) : tcr_el1(e, in->flags);
+		return;
+	}
+	out->tcr = e->regime == IOPGT_STAGE1_EL2 ? tcr_el2(e) : tcr_el1(e, in->flags);
+	out->tcr2 = tcr2(e);
 }
 
 /* Bits of S1ContextPtr that S1Fmt and S1CDMax make RES0 (IHI 0070 5.2 S1Fmt). */

@@ -20,6 +20,7 @@ struct iopgt_encoding {
 	bool stage2, aarch32;
 	bool upper;         /* TTBR1 */
 	bool access, dirty; /* HA, HD */
+	bool table_access;  /* HAFT */
 	bool wide_base;     /* a base register holds 52 bits */
 	uint64_t root;
 };

@@ -14,6 +14,9 @@
 #define TCR_IPS   FIELD_MASK(34, 32)
 #define TCR_HA_HD FIELD_MASK(40, 39)
 
+/* TCR2_EL1 (D24.2.190). */
+#define TCR2_HAFT FIELD_MASK(11, 11)
+
 /* Word 0 of a CD (IHI 0070 5.4). */
 #define CD_LOWER FIELD_MASK(15, 0)
 #define CD_UPPER FIELD_MASK(30, 16)
@@ -22,6 +25,7 @@
 #define CD_HA_HD FIELD_MASK(43, 42)
 /* TTB0 in word 1, TTB1 in word 2. */
 #define CD_ADDRESS FIELD_MASK(51, 4)
+#define CD_HAFT    FIELD_MASK(3, 3) /* of word 1 */
 
 #define TTBR_ASID FIELD_MASK(63, 48)
 
@@ -33,10 +37,11 @@ struct rule {
 };
 
 static const struct rule tcr_rule = {TCR_LOWER, TCR_UPPER, TCR_IPS, TCR_HA_HD};
+static const struct rule tcr2_rule = {.either = TCR2_HAFT};
 
 static const struct rule cd_rules[8] = {
 	{CD_LOWER, CD_UPPER, CD_IPS, CD_HA_HD},
-	{.lower = CD_ADDRESS},
+	{.lower = CD_ADDRESS, .either = CD_HAFT},
 	{.upper = CD_ADDRESS},
 };
 
@@ -65,10 +70,16 @@ static bool are_halves(const struct iopgt_registers *lower, const struct iopgt_r
 	       (upper->tcr & (TCR_LOWER | TCR_EPD1)) == TCR_EPD0 && !lower->ttbr1 && !upper->ttbr0;
 }
 
+/*
+ * Updates by HA, HD and HAFT reach the half that does not ask for them, too.
+ * That needs a write-back walk there (R_WLTNL): halves of which one alone is coherent
+ * do not agree, since S1CIR, S1COR and S1CSH of the STE differ.
+ */
 static bool halves_agree(const struct iopgt_registers *lower, const struct iopgt_registers *upper)
 {
-	bool agree = joinable(&tcr_rule, lower->tcr, upper->tcr) && lower->tcr2 == upper->tcr2 &&
-	             lower->mair == upper->mair && !((lower->ttbr0 ^ upper->ttbr1) & TTBR_ASID);
+	bool agree = joinable(&tcr_rule, lower->tcr, upper->tcr) &&
+	             joinable(&tcr2_rule, lower->tcr2, upper->tcr2) && lower->mair == upper->mair &&
+	             !((lower->ttbr0 ^ upper->ttbr1) & TTBR_ASID);
 
 	for (unsigned i = 0; i < 8; i++) {
 		agree = agree && joinable(&cd_rules[i], lower->cd[i], upper->cd[i]) &&
@@ -86,7 +97,7 @@ int iopgt_registers_both_halves(const struct iopgt_registers *lower,
 		return IOPGT_INCOMPATIBLE;
 	/* Word by word, since `out` may be one of them. */
 	out->tcr = join(&tcr_rule, lower->tcr, upper->tcr);
-	out->tcr2 = lower->tcr2;
+	out->tcr2 = join(&tcr2_rule, lower->tcr2, upper->tcr2);
 	out->mair = lower->mair;
 	out->ttbr0 = lower->ttbr0;
 	out->ttbr1 = upper->ttbr1;

@@ -45,6 +45,7 @@ static void context_descriptor(uint64_t *cd, const struct iopgt_encoding *e,
 	field_put(cd, 47, 47, (in->flags & IOPGT_REGISTERS_ASID_PRIVATE) != 0); /* ASET */
 	if (e->regime != IOPGT_STAGE1_EL2)
 		field_put(cd, 63, 48, in->asid); /* ASID */
+	field_put(cd, 67, 67, e->table_access);  /* HAFT */
 	if (e->upper)
 		field_put(cd, 179, 132, e->root >> 4); /* TTB1 */
 	else
@@ -81,6 +82,7 @@ static void stage2_entry(uint64_t *ste, const struct iopgt_encoding *e,
 	field_put(ste, 184, 184, e->access);                                        /* S2HA */
 	field_put(ste, 185, 185, (in->flags & IOPGT_REGISTERS_STALL) != 0);         /* S2S */
 	field_put(ste, 186, 186, !(in->flags & IOPGT_REGISTERS_SILENT));            /* S2R */
+	field_put(ste, 187, 187, e->table_access);                                  /* S2HAFT */
 	field_put(ste, 194, 194, e->sl2);                                           /* S2SL0_2 */
 	field_put(ste, 195, 195, (e->flags & IOPGT_CONFIG_LPA2) != 0);              /* S2DS */
 	field_put(ste, 243, 196, e->root >> 4);                                     /* S2TTB */
