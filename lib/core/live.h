@@ -117,39 +117,22 @@ static inline bool live_replace(live_descriptor *entry, uint64_t *expected, uint
 	return done;
 }
 
+#include "core/match.h"
+
 /*
- * Bit i of the answer: (entries[i] & mask) == value. count: 1 to 64. A mark that
- * a walker makes meanwhile is seen or not, as if the load came later or earlier.
+ * Bit i of the answer: (entries[i] & mask) == value. count: 1 to 64. Bit 63 of mask and
+ * value is 0. A mark that a walker makes meanwhile is seen or not, as if the load came
+ * later or earlier.
  */
 static inline uint64_t live_match(live_descriptor *entries, uint32_t count, uint64_t mask,
                                   uint64_t value)
 {
 	uint64_t found = 0;
-	uint32_t i = 0;
 
-	mask = LIVE_SWAP(mask);
-	value = LIVE_SWAP(value);
-	/* Eight at a time: shifts by constants, and one branch. */
-	for (; i + 8 <= count; i += 8) {
-		uint32_t eight;
-
-#define LIVE_MATCH(n)                                                                              \
-	(LIVE_STEP(LIVE_LOAD, &entries[i + (n)]),                                                  \
-	 (uint32_t)((atomic_load_explicit(&entries[i + (n)], memory_order_relaxed) & mask) ==      \
-	            value)                                                                         \
-	         << (n))
-		eight = LIVE_MATCH(0) | LIVE_MATCH(1) | LIVE_MATCH(2) | LIVE_MATCH(3) |
-		        LIVE_MATCH(4) | LIVE_MATCH(5) | LIVE_MATCH(6) | LIVE_MATCH(7);
-#undef LIVE_MATCH
-		found |= (uint64_t)eight << i;
-	}
-	for (; i < count; i++) {
-		uint64_t d;
-
-		LIVE_STEP(LIVE_LOAD, &entries[i]);
-		d = atomic_load_explicit(&entries[i], memory_order_relaxed);
-		found |= (uint64_t)((d & mask) == value) << i;
-	}
+	if (count == 64)
+		return match_64(entries, mask, value);
+	for (uint32_t i = 0; i < count; i++)
+		found |= (uint64_t)((live_load(&entries[i]) & mask) == value) << i;
 	return found;
 }
 

@@ -3,113 +3,6 @@
 #include "core/scan_state.h"
 #include "core/walked.h"
 
-/* The pages in `mask`, the first of which is at iova, are owed their invalidation. */
-static void owe_pages(struct scan_state *s, uint64_t iova, uint64_t mask)
-{
-	unsigned shift = s->table->geometry.granule_shift;
-
-	while (mask) {
-		uint32_t first, count;
-
-		bits_take_run(&mask, &first, &count);
-		gather_at_cursor(
-			s->table, s->op, &s->c,
-			(struct iopgt_range){iova + ((uint64_t)first << shift),
-		                             iova + ((uint64_t)(first + count) << shift) - 1});
-	}
-}
-
-static void clean_pages(struct scan_state *s, live_descriptor *entries, uint64_t iova,
-                        uint64_t mask)
-{
-	s->op->stats.cleaned += bits_count(mask);
-	clean_leaves(s, entries, IOPGT_LAST_LEVEL, mask);
-	owe_pages(s, iova, mask);
-}
-
-/*
- * Clean leaves become dirty. Nothing is owed to walkers that update marks: a
- * cached clean entry looks at memory before it is written through (R_SGJBL).
- * Others fault on it (R_XCLRD), so it has to go.
- */
-static void make_dirty(struct scan_state *s, live_descriptor *entry, uint64_t first, uint64_t last)
-{
-	marks_dirty(&s->table->format, entry);
-	if (s->table->software_dirty)
-		gather_at_cursor(s->table, s->op, &s->c, (struct iopgt_range){first, last});
-}
-
-static void make_pages_dirty(struct scan_state *s, live_descriptor *entries, uint32_t count)
-{
-	const struct iopgt_format *f = &s->table->format;
-	uint64_t kind = f->leaf_value[1];
-	uint64_t mask =
-		live_match(entries, count, f->leaf_mask[1] | f->state_mask, kind | f->state_clean);
-
-	if (!mask)
-		return;
-	while (mask) {
-		uint32_t i = bits_lowest(mask);
-		uint64_t first = s->c.iova + ((uint64_t)i << s->table->geometry.granule_shift);
-
-		mask &= mask - 1;
-		make_dirty(s, &entries[i], first,
-		           first + geometry_granule(&s->table->geometry) - 1);
-	}
-	walked_by_cursor(&s->c);
-}
-
-/* The dirty pages in `mask`, run by run, as far as the visitor wants. */
-static void visit_pages(struct scan_state *s, live_descriptor *entries, uint64_t mask)
-{
-	unsigned shift = s->table->geometry.granule_shift;
-
-	while (mask) {
-		uint32_t first, count;
-
-		bits_take_run(&mask, &first, &count);
-		if (!iopgt_scan_visit(s->scan, s->c.iova + ((uint64_t)first << shift),
-		                      s->c.iova + ((uint64_t)(first + count) << shift) - 1))
-			return;
-		s->op->stats.dirty += count;
-		if (s->scan->flags & SCAN_CLEAN)
-			clean_pages(s, entries, s->c.iova, bits_low(count) << first);
-	}
-}
-
-/* Up to 64 pages from the cursor on. */
-static void scan_64(struct scan_state *s, live_descriptor *entries, uint32_t count)
-{
-	unsigned shift = s->table->geometry.granule_shift;
-	uint32_t flags = s->scan->flags;
-	uint64_t mask;
-
-	if (flags & SCAN_MAKE_DIRTY) {
-		make_pages_dirty(s, entries, count);
-		return;
-	}
-	mask = marked_pages(s, entries, count);
-	if (!mask)
-		return;
-	if (s->scan->visitor) {
-		visit_pages(s, entries, mask);
-		return;
-	}
-	if (flags & SCAN_REPORT) {
-		s->op->stats.dirty += bits_count(mask);
-		iopgt_bitmap_mark_pages(s->scan->bitmap, s->c.iova, shift, mask);
-	}
-	if (flags & SCAN_SELECT) {
-		uint64_t given = iopgt_bitmap_given_pages(s->scan->bitmap, s->c.iova, shift, mask);
-
-		if (given != mask)
-			iopgt_scan_left_marked(s);
-		mask = given;
-	}
-	if (flags & SCAN_CLEAN)
-		clean_pages(s, entries, s->c.iova, mask);
-}
-
 static int flush_batch(struct scan_state *s)
 {
 	int err = iopgt_split_batch_flush(s->batch);
@@ -150,7 +43,7 @@ static void clean_block(struct scan_state *s, struct iopgt_range block)
 
 static void make_block_dirty(struct scan_state *s, struct iopgt_range block)
 {
-	make_dirty(s, cursor_entry(&s->c), block.first, block.last);
+	scan_make_dirty(s, cursor_entry(&s->c), block);
 	walked_by_cursor(&s->c);
 }
 
@@ -162,6 +55,9 @@ static int scan_grouped_pages(struct scan_state *s, uint32_t run, uint32_t *step
 	uint32_t around = group > 64 ? group : 64;
 	uint64_t d;
 
+	*steps = iopgt_scan_unmarked_places(s, run, around);
+	if (*steps)
+		return IOPGT_OK;
 	*steps = around - (cursor_index(&s->c) & (around - 1));
 	if (*steps > run)
 		*steps = run;
@@ -188,15 +84,13 @@ static int scan_grouped_pages(struct scan_state *s, uint32_t run, uint32_t *step
 	}
 	if (*steps > 64)
 		*steps = 64;
-	scan_64(s, cursor_entry(&s->c), *steps);
+	iopgt_scan_pages(s, *steps);
 	return IOPGT_OK;
 }
 
 /* Pages of a last-level table from the cursor on; *steps: how many are done, 0: look again. */
 static int scan_pages(struct scan_state *s, uint32_t *steps)
 {
-	/* Whole words of the bitmap where it begins with a table. */
-	uint32_t count = 64 - (cursor_index(&s->c) & 63);
 	uint32_t run;
 
 	if (!s->scan->flags || (s->batch->count && iopgt_split_batch_is_private(s->batch, &s->c))) {
@@ -206,8 +100,8 @@ static int scan_pages(struct scan_state *s, uint32_t *steps)
 	run = cursor_run(&s->c);
 	if (s->table->grouped)
 		return scan_grouped_pages(s, run, steps);
-	*steps = count < run ? count : run;
-	scan_64(s, cursor_entry(&s->c), *steps);
+	iopgt_scan_pages(s, run);
+	*steps = run;
 	return IOPGT_OK;
 }
 
@@ -347,6 +241,19 @@ int iopgt_scan_check(struct iopgt_scan *scan, uint64_t iova, uint64_t size)
 	return iopgt_bitmap_check(scan->table, scan->bitmap, &scan->range);
 }
 
+/* What tells a page that the scan is after. */
+static struct scan_match pages_to_match(const struct scan_state *s)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint64_t bits = f->state_mask, state = f->state_dirty;
+
+	if (s->scan->flags & SCAN_ACCESSED)
+		bits = state = f->accessed;
+	else if (s->scan->flags & SCAN_MAKE_DIRTY)
+		state = f->state_clean;
+	return (struct scan_match){f->leaf_mask[1] | bits, f->leaf_value[1] | state};
+}
+
 /* The scan itself; in scan->op->next is where to go on. */
 static int run_in_batches(struct iopgt_scan *scan)
 {
@@ -356,6 +263,7 @@ static int run_in_batches(struct iopgt_scan *scan)
 
 	cursor_start(&s.c, scan->table, scan->range, scan->op);
 	split_batch_start(&batch, scan->table, scan->op);
+	s.match = pages_to_match(&s);
 	iopgt_scan_start_skipping(&s);
 	err = scan_loop(&s);
 	flushed = iopgt_split_batch_flush(&batch);

@@ -152,12 +152,25 @@ void iopgt_scan_dirty_group(struct scan_state *s)
 		gather_at_cursor(s->table, s->op, &s->c, group.range);
 }
 
+/* Whether pages may be passed by for having no mark. */
+static bool goes_by_marks(const struct scan_state *s)
+{
+	return !(s->scan->flags & SCAN_MAKE_DIRTY) && s->scan->split != SCAN_SPLIT_TRACKED;
+}
+
+uint32_t iopgt_scan_unmarked_places(struct scan_state *s, uint32_t run, uint32_t around)
+{
+	if (!goes_by_marks(s) || (cursor_index(&s->c) & (around - 1)))
+		return 0;
+	return iopgt_scan_unmarked(s, run & ~(around - 1)) & ~(around - 1);
+}
+
 bool iopgt_scan_is_unmarked(const struct scan_state *s, uint32_t around)
 {
 	struct iopgt_group pages = pages_around(s, around);
 	bool marked;
 
-	if ((s->scan->flags & SCAN_MAKE_DIRTY) || s->scan->split == SCAN_SPLIT_TRACKED)
+	if (!goes_by_marks(s))
 		return false;
 	if (group_lies_in(&pages, s->scan->range))
 		return !any_page_marked(s, &pages);

@@ -6,9 +6,15 @@
 #ifndef IOPGT_CORE_SCAN_STATE_H
 #define IOPGT_CORE_SCAN_STATE_H
 
+#include "core/gather.h"
 #include "core/group.h"
 #include "core/marks.h"
 #include "core/scan.h"
+
+/* A descriptor is one if (descriptor & mask) == value. */
+struct scan_match {
+	uint64_t mask, value;
+};
 
 struct scan_state {
 	struct iopgt_scan *scan;
@@ -16,8 +22,9 @@ struct scan_state {
 	struct iopgt_op *op;
 	struct iopgt_cursor c;
 	struct split_batch *batch;
-	bool batch_failed; /* in the midst of the range */
-	bool skips;        /* passes by tables that were not walked */
+	bool batch_failed;       /* in the midst of the range */
+	struct scan_match match; /* pages that the scan is after, but for those kept dirty */
+	bool skips;              /* passes by tables that were not walked */
 	/* [level + 1]: was_walked of that table, in which the scan is, goes when it leaves. */
 	bool forgets[IOPGT_MAX_LEVELS];
 	/* Tables whose `walked` the op cleared before this call, and has not waited for. */
@@ -52,6 +59,19 @@ static inline void clean_leaves(const struct scan_state *s, live_descriptor *ent
 	}
 }
 
+/*
+ * A clean leaf becomes dirty. Nothing is owed to walkers that update marks: a cached
+ * clean entry looks at memory before it is written through (R_SGJBL). Others fault on
+ * it (R_XCLRD), so it has to go.
+ */
+static inline void scan_make_dirty(struct scan_state *s, live_descriptor *entry,
+                                   struct iopgt_range leaf)
+{
+	marks_dirty(&s->table->format, entry);
+	if (s->table->software_dirty)
+		gather_at_cursor(s->table, s->op, &s->c, leaf);
+}
+
 /* Those that the scan is after among up to 64 pages. */
 static inline uint64_t marked_pages(const struct scan_state *s, live_descriptor *entries,
                                     uint32_t count)
@@ -60,6 +80,17 @@ static inline uint64_t marked_pages(const struct scan_state *s, live_descriptor 
 		return scan_accessed_mask(s->table, entries, count, IOPGT_LAST_LEVEL);
 	return scan_dirty_mask(s->table, entries, count, IOPGT_LAST_LEVEL);
 }
+
+/* --- scan_pages.c --- */
+
+/* Deals with `count` single pages from the cursor on, all in its table. */
+void iopgt_scan_pages(struct scan_state *s, uint32_t count);
+
+/*
+ * Of `count` pages from the cursor on, how many come before the first that has the mark;
+ * or some fewer: 64 are looked at together.
+ */
+uint32_t iopgt_scan_unmarked(struct scan_state *s, uint32_t count);
 
 /* --- scan_report.c --- */
 
@@ -117,6 +148,12 @@ void iopgt_scan_dirty_group(struct scan_state *s);
 
 /* Whether another call is replacing an entry of the place (level 0). */
 bool iopgt_scan_any_broken(const struct scan_state *s, const struct iopgt_group *place);
+
+/*
+ * Of the `run` pages from the cursor on, how many come before the first place of a group
+ * that has a mark. `around`: 64, or the entries of a group, if those are more.
+ */
+uint32_t iopgt_scan_unmarked_places(struct scan_state *s, uint32_t run, uint32_t around);
 
 /* Whether nothing in the aligned `around` pages that the cursor is in asks for a closer look. */
 bool iopgt_scan_is_unmarked(const struct scan_state *s, uint32_t around);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * 64 live descriptors to one mask word: which of them have, in the bits of a mask, the
+ * bits of a value. For live.h alone. Chosen when it is compiled: SSE2, NEON, or what a
+ * build without vector registers (-mgeneral-regs-only) and sanitizers need.
+ *
+ * Walkers write meanwhile, each descriptor by one atomic operation. Each is read once
+ * and whole, by vectors too:
+ *
+ * - AArch64: a 128-bit read of a SIMD register, aligned to 64 bits, is treated as a pair
+ *   of single-copy atomic 64-bit reads (Arm ARM B2.2.1).
+ * - x86-64: an aligned 64-bit read is atomic (Intel SDM 3A 9.1.1, AMD APM 2 7.3.2). A
+ *   128-bit one is too where there is AVX; older processors make it of 64-bit reads.
+ *
+ * The vectors are volatile, so that the compiler makes each one access. What one read
+ * misses the next scan finds, as with any other load.
+ */
+#ifndef IOPGT_CORE_MATCH_H
+#define IOPGT_CORE_MATCH_H
+
+#include "core/live.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define MATCH_ATOMICS
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MATCH_ATOMICS
+#endif
+#endif
+
+#if defined(MATCH_ATOMICS) || defined(IOPGT_MATCH_SCALAR) || defined(IOPGT_EXPLORE)
+#define MATCH_SCALAR
+#elif defined(__x86_64__) && defined(__SSE2__)
+#define MATCH_SSE2
+#elif defined(__aarch64__) && defined(__ARM_NEON) && defined(__AARCH64EL__)
+#define MATCH_NEON
+#include <arm_neon.h>
+#else
+#define MATCH_SCALAR
+#endif
+
+#ifdef MATCH_SSE2
+typedef int32_t match_i32 __attribute__((vector_size(16), may_alias));
+typedef int16_t match_i16 __attribute__((vector_size(16), may_alias));
+typedef char match_i8 __attribute__((vector_size(16), may_alias));
+typedef int64_t match_i64 __attribute__((vector_size(16), may_alias));
+
+/* Four descriptors, each -2 if it matches, else -1 or 0. There is no 64-bit comparison. */
+static inline match_i32 match_4(const volatile match_i32 *entries, match_i32 mask, match_i32 value)
+{
+	static const match_i16 ones = {1, 1, 1, 1, 1, 1, 1, 1};
+	match_i32 low = (entries[0] & mask) == value;
+	match_i32 high = (entries[1] & mask) == value;
+
+	return __builtin_ia32_pmaddwd128(__builtin_ia32_packssdw128(low, high), ones);
+}
+
+static inline uint32_t match_16(const volatile match_i32 *entries, match_i32 mask, match_i32 value)
+{
+	static const match_i8 both = {-2, -2, -2, -2, -2, -2, -2, -2,
+	                              -2, -2, -2, -2, -2, -2, -2, -2};
+	match_i16 low = __builtin_ia32_packssdw128(match_4(entries, mask, value),
+	                                           match_4(entries + 2, mask, value));
+	match_i16 high = __builtin_ia32_packssdw128(match_4(entries + 4, mask, value),
+	                                            match_4(entries + 6, mask, value));
+	match_i8 all = (match_i8)__builtin_ia32_packsswb128(low, high);
+
+	return (uint32_t)__builtin_ia32_pmovmskb128((match_i8)(all == both));
+}
+
+static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value)
+{
+	const volatile match_i32 *pairs = (const volatile match_i32 *)entries;
+	match_i32 masks = (match_i32)(match_i64){(int64_t)mask, (int64_t)mask};
+	match_i32 values = (match_i32)(match_i64){(int64_t)value, (int64_t)value};
+
+	return match_16(pairs, masks, values) | (uint64_t)match_16(pairs + 8, masks, values) << 16 |
+	       (uint64_t)match_16(pairs + 16, masks, values) << 32 |
+	       (uint64_t)match_16(pairs + 24, masks, values) << 48;
+}
+#endif
+
+#ifdef MATCH_NEON
+/* 16 descriptors: bytes of ones and zeros, and of those the bit of each place. */
+static inline uint8x16_t match_16(const volatile uint64x2_t *pairs, uint64x2_t mask,
+                                  uint64x2_t value)
+{
+	static const uint8_t places[16] = {1, 2, 4, 8, 16, 32, 64, 128,
+	                                   1, 2, 4, 8, 16, 32, 64, 128};
+	uint32x4_t quads[4];
+
+	for (unsigned i = 0; i < 4; i++) {
+		uint64x2_t low = vceqq_u64(vandq_u64(pairs[2 * i], mask), value);
+		uint64x2_t high = vceqq_u64(vandq_u64(pairs[2 * i + 1], mask), value);
+
+		quads[i] = vuzp1q_u32(vreinterpretq_u32_u64(low), vreinterpretq_u32_u64(high));
+	}
+	return vandq_u8(
+		vuzp1q_u8(vreinterpretq_u8_u16(vuzp1q_u16(vreinterpretq_u16_u32(quads[0]),
+	                                                  vreinterpretq_u16_u32(quads[1]))),
+	                  vreinterpretq_u8_u16(vuzp1q_u16(vreinterpretq_u16_u32(quads[2]),
+	                                                  vreinterpretq_u16_u32(quads[3])))),
+		vld1q_u8(places));
+}
+
+static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value)
+{
+	const volatile uint64x2_t *pairs = (const volatile uint64x2_t *)entries;
+	uint64x2_t masks = vdupq_n_u64(mask);
+	uint64x2_t values = vdupq_n_u64(value);
+	uint8x16_t low =
+		vpaddq_u8(match_16(pairs, masks, values), match_16(pairs + 8, masks, values));
+	uint8x16_t high =
+		vpaddq_u8(match_16(pairs + 16, masks, values), match_16(pairs + 24, masks, values));
+	uint8x16_t sums = vpaddq_u8(low, high);
+
+	return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(sums, sums)), 0);
+}
+#endif
+
+#ifdef MATCH_SCALAR
+/* Bit 63 of the mask is 0: only 0 - 1 has it set. */
+#define MATCH_BIT(entry)                                                                           \
+	(LIVE_STEP(LIVE_LOAD, entry),                                                              \
+	 (((LIVE_SWAP(atomic_load_explicit(entry, memory_order_relaxed)) ^ value) & mask) - 1) >>  \
+	         63)
+
+static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value)
+{
+	uint64_t found = 0;
+
+	for (uint32_t i = 0; i < 64; i += 8) {
+		/* From the last to the first: a shift and a sum are one instruction. */
+		uint64_t eight = MATCH_BIT(&entries[i + 7]);
+
+		eight = 2 * eight + MATCH_BIT(&entries[i + 6]);
+		eight = 2 * eight + MATCH_BIT(&entries[i + 5]);
+		eight = 2 * eight + MATCH_BIT(&entries[i + 4]);
+		eight = 2 * eight + MATCH_BIT(&entries[i + 3]);
+		eight = 2 * eight + MATCH_BIT(&entries[i + 2]);
+		eight = 2 * eight + MATCH_BIT(&entries[i + 1]);
+		eight = 2 * eight + MATCH_BIT(&entries[i]);
+		found |= eight << i;
+	}
+	return found;
+}
+#undef MATCH_BIT
+#endif
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Runs of single pages, 64 at a time. */
+#include "core/gather.h"
+#include "core/scan_state.h"
+#include "core/walked.h"
+
+/* Bytes of a table that are fetched ahead: hardware does so within a page by itself. */
+#define AHEAD_BYTES   4096
+#define AHEAD_ENTRIES (AHEAD_BYTES / (uint32_t)sizeof(live_descriptor))
+
+/* 64 descriptors are eight lines of most caches; a prefetch never faults. */
+static inline void fetch_ahead(const live_descriptor *entries)
+{
+	__builtin_prefetch((const void *)&entries[0]);
+	__builtin_prefetch((const void *)&entries[8]);
+	__builtin_prefetch((const void *)&entries[16]);
+	__builtin_prefetch((const void *)&entries[24]);
+	__builtin_prefetch((const void *)&entries[32]);
+	__builtin_prefetch((const void *)&entries[40]);
+	__builtin_prefetch((const void *)&entries[48]);
+	__builtin_prefetch((const void *)&entries[56]);
+}
+
+/* Up to 64 pages, and which of them have the mark. */
+struct pages {
+	live_descriptor *entries;
+	uint64_t iova; /* of the first */
+	uint64_t mask;
+};
+
+static struct iopgt_range pages_range(const struct scan_state *s, const struct pages *p,
+                                      uint32_t first, uint32_t count)
+{
+	unsigned shift = s->table->geometry.granule_shift;
+
+	return (struct iopgt_range){p->iova + ((uint64_t)first << shift),
+	                            p->iova + ((uint64_t)(first + count) << shift) - 1};
+}
+
+static void clean_pages(struct scan_state *s, const struct pages *p, uint64_t mask)
+{
+	s->op->stats.cleaned += bits_count(mask);
+	clean_leaves(s, p->entries, IOPGT_LAST_LEVEL, mask);
+	while (mask) {
+		uint32_t first, count;
+
+		bits_take_run(&mask, &first, &count);
+		gather_at_cursor(s->table, s->op, &s->c, pages_range(s, p, first, count));
+	}
+}
+
+/* Gives them to the visitor, run by run, as far as it wants. */
+static void visit_pages(struct scan_state *s, const struct pages *p)
+{
+	uint64_t mask = p->mask;
+
+	while (mask) {
+		struct iopgt_range run;
+		uint32_t first, count;
+
+		bits_take_run(&mask, &first, &count);
+		run = pages_range(s, p, first, count);
+		if (!iopgt_scan_visit(s->scan, run.first, run.last))
+			return;
+		s->op->stats.dirty += count;
+		if (s->scan->flags & SCAN_CLEAN)
+			clean_pages(s, p, bits_low(count) << first);
+	}
+}
+
+static void make_pages_dirty(struct scan_state *s, const struct pages *p)
+{
+	for (uint64_t mask = p->mask; mask; mask &= mask - 1) {
+		uint32_t i = bits_lowest(mask);
+
+		scan_make_dirty(s, &p->entries[i], pages_range(s, p, i, 1));
+	}
+	walked_by_cursor(&s->c);
+}
+
+/* Out of the loop that finds them, which has registers enough for itself alone. */
+static __attribute__((noinline)) void take_pages(struct scan_state *s, const struct pages *p)
+{
+	const struct iopgt_bitmap *bitmap = s->scan->bitmap;
+	unsigned shift = s->table->geometry.granule_shift;
+	uint32_t flags = s->scan->flags;
+	uint64_t mask = p->mask;
+
+	if (flags & SCAN_MAKE_DIRTY) {
+		make_pages_dirty(s, p);
+		return;
+	}
+	if (s->scan->visitor) {
+		visit_pages(s, p);
+		return;
+	}
+	if (flags & SCAN_REPORT) {
+		s->op->stats.dirty += bits_count(mask);
+		iopgt_bitmap_mark_pages(bitmap, p->iova, shift, mask);
+	}
+	if (flags & SCAN_SELECT) {
+		mask = iopgt_bitmap_given_pages(bitmap, p->iova, shift, mask);
+		if (mask != p->mask)
+			iopgt_scan_left_marked(s);
+	}
+	if ((flags & SCAN_CLEAN) && mask)
+		clean_pages(s, p, mask);
+}
+
+/* The table that the scan will be in next, if it is to be fetched ahead; else null. */
+static live_descriptor *next_table(const struct scan_state *s)
+{
+	const struct iopgt_format *f = &s->table->format;
+	const struct iopgt_geometry *g = &s->table->geometry;
+	int above = IOPGT_LAST_LEVEL - 1;
+	live_descriptor *entry;
+	uint64_t d;
+
+	/* The host is not asked where tables are more often than needed. */
+	if (!s->table->linear || above < g->start_level ||
+	    geometry_last(g, above, s->c.iova) >= s->c.range.last)
+		return NULL;
+	entry = cursor_entry_above(&s->c, above) + 1;
+	if (geometry_index(g, above, s->c.iova) + 1 == geometry_entries(g, above))
+		return NULL;
+	d = live_load(entry);
+	if (!format_is_table(f, above, d) || (s->skips && !(d & (f->walked | f->was_walked))))
+		return NULL;
+	return table_virt(s->table, format_address(f, d));
+}
+
+/* Whether pages are looked at by their kept mark, too. */
+static bool looks_for_kept(const struct scan_state *s)
+{
+	return !(s->scan->flags & (SCAN_ACCESSED | SCAN_MAKE_DIRTY)) &&
+	       table_counted(&s->table->kept_dirty);
+}
+
+/* Pages from the cursor on; `looks`: as far as none has the mark. Returns how many are done. */
+static inline uint32_t run(struct scan_state *s, uint32_t count, bool looks)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint64_t kept = looks_for_kept(s) ? f->leaf_value[1] | f->kept_dirty : 0;
+	uint64_t kept_mask = f->leaf_mask[1] | f->kept_dirty;
+	struct scan_match match = s->match;
+	unsigned shift = s->table->geometry.granule_shift;
+	uint32_t rest = geometry_entries(&s->table->geometry, IOPGT_LAST_LEVEL);
+	uint32_t n = 64 - (cursor_index(&s->c) & 63);
+	struct pages p = {.entries = cursor_entry(&s->c), .iova = s->c.iova};
+	live_descriptor *next = next_table(s);
+	uint32_t done = 0;
+
+	rest -= cursor_index(&s->c);
+	for (; done < count; done += n, rest -= n, n = 64) {
+		live_descriptor *ahead = p.entries;
+
+		if (n > count - done)
+			n = count - done;
+		if (next && rest <= AHEAD_ENTRIES)
+			ahead = next + (AHEAD_ENTRIES - rest);
+		fetch_ahead(ahead);
+		p.mask = live_match(p.entries, n, match.mask, match.value);
+		if (kept)
+			p.mask |= live_match(p.entries, n, kept_mask, kept);
+		if (p.mask && looks)
+			break;
+		if (p.mask) {
+			take_pages(s, &p);
+			if (s->scan->visitor_stop)
+				break;
+		}
+		p.entries += n;
+		p.iova += (uint64_t)n << shift;
+	}
+	return done;
+}
+
+void iopgt_scan_pages(struct scan_state *s, uint32_t count)
+{
+	run(s, count, false);
+}
+
+uint32_t iopgt_scan_unmarked(struct scan_state *s, uint32_t count)
+{
+	return run(s, count, true);
+}
