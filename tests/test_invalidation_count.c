@@ -245,7 +245,7 @@ static void clean_one(struct fixture *f, uint64_t page, struct iopgt_op *op)
 	expect(IOPGT_OK, iopgt_clear_dirty_log(f->table, FIRST(f), block(f), &f->bitmap, op));
 }
 
-/* max_ranges counts from the last wait, whoever asked for that; a fourth range is still open then. */
+/* max_ranges counts from the last wait, whoever asked for it; a range is still open then. */
 static void a_sync_in_between_is_a_wait_too(struct fixture *f)
 {
 	struct model *m = calloc(1, sizeof(*m));

@@ -327,6 +327,105 @@ static void one_op_joins_what_its_verbs_changed(struct fixture *f)
 	free(m);
 }
 
+/* --- Domains --- */
+
+static void switch_tracking(struct piece *p, bool on, uint32_t flags)
+{
+	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_NONE};
+	struct iopgt_op op = new_op(p->f);
+
+	op.flags |= flags;
+	expect(IOPGT_OK, iopgt_set_dirty_tracking(&p->f->domain, on, &how, &op));
+	finish(p->f, &op);
+	model_expect(&p->model, &op);
+}
+
+/*
+ * Leaves that become dirty owe nothing: walkers look at memory before they write
+ * through what is clean (R_SGJBL). Those that become clean do.
+ */
+static void start_and_stop_tracking(struct piece *p)
+{
+	model_start(&p->model, p->f);
+	switch_tracking(p, false, 0);
+	for (unsigned unit = 0; unit < UNITS; unit++)
+		fill(p->marked[unit], 0, unit_pages(p), true);
+	model_marked(p, FIRST(p->f), FIRST(p->f) + (SIZE(p->f) - 1));
+	switch_tracking(p, true, 0);
+	model_start(&p->model, p->f);
+	switch_tracking(p, true, 0);
+	switch_tracking(p, false, 0);
+	switch_tracking(p, true, IOPGT_OP_START_DIRTY);
+	switch_tracking(p, false, 0);
+}
+
+static void tracking_asks_for_the_leaves_that_became_clean(struct fixture *f)
+{
+	over_pieces(f, ROUNDS, start_and_stop_tracking);
+}
+
+/* max_ranges and join_bytes of three walkers, in that order. */
+static const struct strict {
+	uint32_t max_ranges[3], most;
+	uint64_t join_pages[3], joined;
+} stricts[] = {
+	{{0, 0, 0}, 0, {0, 0, 0}, 0}, {{5, 0, 9}, 5, {4, 4, 4}, 4}, {{0, 7, 3}, 3, {9, 4, 6}, 4},
+	{{2, 7, 3}, 2, {9, 9, 0}, 0}, {{0, 0, 4}, 4, {7, 9, 8}, 7},
+};
+
+static void attach_again(struct fixture *f, unsigned walker, struct iopgt_tlb_ops *ops)
+{
+	expect(IOPGT_OK, iopgt_domain_detach(&f->domain, &f->domain_walkers[walker]));
+	f->domain_walkers[walker].tlb = ops;
+	expect(IOPGT_OK, iopgt_domain_attach(&f->domain, &f->domain_walkers[walker]));
+}
+
+/* Pages that lie ever further apart are unmapped, with one op. */
+static void unmap_apart(struct fixture *f, struct model *m)
+{
+	struct iopgt_op op = new_op(f);
+	uint64_t page = 0;
+
+	map(f, FIRST(f), PHYS(f) + granule(f), block(f), RW);
+	model_start(m, f);
+	for (uint64_t gap = 0; gap < 12; gap++, page += gap) {
+		uint64_t iova = FIRST(f) + page * granule(f);
+
+		model_leaf(m, iova, granule(f), 3);
+		expect(IOPGT_OK, iopgt_unmap(f->table, iova, granule(f), &op));
+	}
+	finish(f, &op);
+	model_expect(m, &op);
+	unmap(f, FIRST(f), block(f));
+}
+
+static void of_several_walkers_the_strictest_counts(struct fixture *f)
+{
+	struct model *m = calloc(1, sizeof(*m));
+	struct iopgt_tlb_ops ops[3];
+
+	assert_non_null(m);
+	for (size_t i = 0; i < COUNT(stricts); i++) {
+		for (unsigned w = 0; w < 3; w++) {
+			ops[w] = *host_walker_tlb_ops();
+			ops[w].max_ranges = stricts[i].max_ranges[w];
+			ops[w].join_bytes = stricts[i].join_pages[w] * granule(f);
+			attach_again(f, w, &ops[w]);
+		}
+		/* What the model goes by. */
+		f->host.options.max_ranges = stricts[i].most;
+		f->host.options.join_bytes = stricts[i].joined * granule(f);
+		unmap_apart(f, m);
+	}
+	for (unsigned w = 0; w < 3; w++)
+		expect(IOPGT_OK, iopgt_domain_detach(&f->domain, &f->domain_walkers[w]));
+	for (unsigned w = 0; w < 3; w++) {
+		f->domain_walkers[w].tlb = host_walker_tlb_ops();
+		expect(IOPGT_OK, iopgt_domain_attach(&f->domain, &f->domain_walkers[w]));
+	}
+	free(m);
+}
+
 #define JOINED     .host.join_bytes = 8 << 16
 #define FEW_JOINED .host.max_ranges = 3, .host.join_bytes = 8 << 14
 #define FEW        .host.max_ranges = 2
@@ -351,6 +450,10 @@ int main(void)
 		TEST_WITH(levels, split_and_merge_share_their_waits, FEW),
 		TEST(FIXTURE_LEVELS, split_of_two_levels_keeps_the_bound),
 		TEST(levels, one_op_joins_what_its_verbs_changed),
+		TEST_WITH(all, tracking_asks_for_the_leaves_that_became_clean, .domain = true,
+	                  .walkers = 2),
+		TEST_WITH(size, of_several_walkers_the_strictest_counts, .domain = true,
+	                  .walkers = 3),
 	};
 
 	return FIXTURE_RUN(tests);

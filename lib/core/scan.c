@@ -147,18 +147,33 @@ static int scan_block(struct scan_state *s, uint64_t d, uint32_t *steps)
 /* A table whose block's invalidation failed once: completes it. */
 static int settle_table(struct scan_state *s, uint64_t d)
 {
+	const struct iopgt_format *f = &s->table->format;
 	live_descriptor *entry = cursor_entry(&s->c);
 	int err;
 
-	if (s->scan->split == SCAN_SPLIT_NONE || !(d & s->table->format.unsettled) ||
+	if (s->scan->split == SCAN_SPLIT_NONE || !(d & f->unsettled) ||
 	    iopgt_split_batch_is_private(s->batch, &s->c))
 		return IOPGT_OK;
 	iopgt_gather_unsettled(s->table, s->op,
 	                       (struct iopgt_range){cursor_first(&s->c), cursor_last(&s->c)});
 	err = iopgt_gather_flush(s->op);
-	if (!err)
-		live_replace(entry, &d, d & ~s->table->format.unsettled);
+	while (!err && format_is_table(f, s->c.level, d) &&
+	       !live_replace(entry, &d, d & ~f->unsettled)) {
+	}
 	return err;
+}
+
+/* A table, whose descriptor is d; *steps: 0, or 1 if the scan passes it by. */
+static int scan_table(struct scan_state *s, uint64_t d, uint32_t *steps)
+{
+	enum scan_way way = s->skips ? iopgt_scan_enter(s, d) : SCAN_GO_DOWN;
+	int err;
+
+	*steps = way == SCAN_PASS_BY;
+	if (way != SCAN_GO_DOWN)
+		return IOPGT_OK;
+	err = settle_table(s, d);
+	return err ? err : cursor_down(&s->c, d);
 }
 
 /* Looks at the entry the cursor is on; *steps: how many entries are done. */
@@ -166,19 +181,13 @@ static int scan_entry(struct scan_state *s, uint32_t *steps)
 {
 	const struct iopgt_format *f = &s->table->format;
 	uint64_t d;
-	int err;
 
 	if (s->c.level == IOPGT_LAST_LEVEL)
 		return scan_pages(s, steps);
 	d = live_load_table(cursor_entry(&s->c));
+	if (format_is_table(f, s->c.level, d))
+		return scan_table(s, d, steps);
 	*steps = 1;
-	if (format_is_table(f, s->c.level, d)) {
-		if (s->skips && !iopgt_scan_enter(s, &d))
-			return IOPGT_OK;
-		*steps = 0;
-		err = settle_table(s, d);
-		return err ? err : cursor_down(&s->c, d);
-	}
 	if (format_is_leaf(f, s->c.level, d))
 		return scan_block(s, d, steps);
 	return format_is_broken(f, d) ? IOPGT_BUSY : IOPGT_OK;

@@ -37,10 +37,30 @@ static struct iopgt_range pages_range(const struct scan_state *s, const struct p
 	                            p->iova + ((uint64_t)(first + count) << shift) - 1};
 }
 
+/* As clean_leaves does it, with few instructions for what is mostly there. */
+static void clean_dirty_pages(const struct scan_state *s, live_descriptor *entries, uint64_t mask)
+{
+	const struct iopgt_format *f = &s->table->format;
+	const struct scan_match dirty = s->match;
+	const uint64_t change = f->state_dirty ^ f->state_clean, kept = f->kept_dirty;
+
+	for (; mask; mask &= mask - 1) {
+		live_descriptor *entry = &entries[bits_lowest(mask)];
+		uint64_t old = live_load(entry);
+
+		if ((old & dirty.mask) != dirty.value ||
+		    !live_replace(entry, &old, (old ^ change) & ~kept))
+			marks_clean(f, entry, IOPGT_LAST_LEVEL);
+	}
+}
+
 static void clean_pages(struct scan_state *s, const struct pages *p, uint64_t mask)
 {
 	s->op->stats.cleaned += bits_count(mask);
-	clean_leaves(s, p->entries, IOPGT_LAST_LEVEL, mask);
+	if (s->scan->flags & SCAN_ACCESSED)
+		clean_leaves(s, p->entries, IOPGT_LAST_LEVEL, mask);
+	else
+		clean_dirty_pages(s, p->entries, mask);
 	while (mask) {
 		uint32_t first, count;
 

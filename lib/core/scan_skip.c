@@ -33,16 +33,12 @@ void iopgt_scan_start_skipping(struct scan_state *s)
 	                          : (struct iopgt_range){UINT64_MAX, 0};
 }
 
-/* False: it was not set, or the table is gone. */
+/* Takes the flag from *d, if it has it. *d is what stands there in the end. */
 static bool move_flag(const struct iopgt_format *f, live_descriptor *entry, int level, uint64_t *d)
 {
 	while (format_is_table(f, level, *d) && (*d & f->walked)) {
-		uint64_t moved = (*d & ~f->walked) | f->was_walked;
-
-		if (live_replace(entry, d, moved)) {
-			*d = moved;
+		if (live_replace(entry, d, (*d & ~f->walked) | f->was_walked))
 			return true;
-		}
 	}
 	return false;
 }
@@ -58,7 +54,7 @@ static void owe_table(struct scan_state *s, struct iopgt_range range)
 		g->walked_last = range.last;
 }
 
-bool iopgt_scan_enter(struct scan_state *s, uint64_t *d)
+enum scan_way iopgt_scan_enter(struct scan_state *s, uint64_t d)
 {
 	const struct iopgt_format *f = &s->table->format;
 	struct iopgt_range range = {cursor_first(&s->c), cursor_last(&s->c)};
@@ -67,18 +63,20 @@ bool iopgt_scan_enter(struct scan_state *s, uint64_t *d)
 
 	/* One that this call makes is linked later, as walked. */
 	if (iopgt_split_batch_is_private(s->batch, &s->c))
-		return true;
-	if (!(*d & (f->walked | f->was_walked))) {
+		return SCAN_GO_DOWN;
+	if (!(d & (f->walked | f->was_walked))) {
 		s->op->stats.skipped++;
-		return false;
+		return SCAN_PASS_BY;
 	}
 	if (!covers)
-		return true;
-	if (move_flag(f, cursor_entry(&s->c), s->c.level, d))
+		return SCAN_GO_DOWN;
+	if (move_flag(f, cursor_entry(&s->c), s->c.level, &d))
 		owe_table(s, range);
-	else
+	else if (format_is_table(f, s->c.level, d))
 		s->forgets[s->c.level + 1] = !owed;
-	return true;
+	else
+		return SCAN_LOOK_AGAIN; /* unmapped beside this call */
+	return SCAN_GO_DOWN;
 }
 
 void iopgt_scan_left_marked(const struct scan_state *s)

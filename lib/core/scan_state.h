@@ -117,11 +117,15 @@ bool iopgt_scan_wants_split(const struct scan_state *s, uint64_t d, bool cleans)
 /* Sets up what the others here need. */
 void iopgt_scan_start_skipping(struct scan_state *s);
 
-/*
- * At a table, whose descriptor is *d: false: the scan passes it by. Else *d is the
- * descriptor to go down by.
- */
-bool iopgt_scan_enter(struct scan_state *s, uint64_t *d);
+/* What is done about a table. */
+enum scan_way {
+	SCAN_GO_DOWN,
+	SCAN_PASS_BY,
+	SCAN_LOOK_AGAIN, /* it is gone */
+};
+
+/* At a table, whose descriptor is d. */
+enum scan_way iopgt_scan_enter(struct scan_state *s, uint64_t d);
 
 /* A leaf in the cursor's table stays dirty, in a table that may count as cleaned. */
 void iopgt_scan_left_marked(const struct scan_state *s);

@@ -1,123 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Making and ending fixtures; running tests over combinations. */
-#include "fixture.h"
+#include "fixture_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* --- The hook around the HAL --- */
-
-static void run_hook(struct fixture *f, enum host_call call, bool done)
-{
-	if (!f->hook || f->in_hook)
-		return;
-	f->in_hook = true;
-	f->hook(f, call, done);
-	f->in_hook = false;
-}
-
-_Static_assert(offsetof(struct fixture, host) == 0, "a host is found in its fixture");
-
-static struct fixture *of_host(void *context)
-{
-	return context;
-}
-
-static void *hooked_alloc(void *context, uint32_t bytes, uint32_t flags, uint64_t *phys)
-{
-	struct fixture *f = of_host(context);
-	void *memory;
-
-	run_hook(f, HOST_ALLOC, false);
-	memory = f->host.hal.alloc_table(context, bytes, flags, phys);
-	run_hook(f, HOST_ALLOC, true);
-	return memory;
-}
-
-static int hooked_range(void *context, const struct iopgt_invalidation *request)
-{
-	struct fixture *f = of_host(context);
-	int error;
-
-	run_hook(f, HOST_RANGE, false);
-	error = f->host.hal.tlb.invalidate_range(context, request);
-	run_hook(f, HOST_RANGE, true);
-	return error;
-}
-
-static int hooked_all(void *context)
-{
-	struct fixture *f = of_host(context);
-	int error;
-
-	run_hook(f, HOST_ALL, false);
-	error = f->host.hal.tlb.invalidate_all(context);
-	run_hook(f, HOST_ALL, true);
-	return error;
-}
-
-static int hooked_sync(void *context)
-{
-	struct fixture *f = of_host(context);
-	int error;
-
-	run_hook(f, HOST_SYNC, false);
-	error = f->host.hal.tlb.sync(context);
-	run_hook(f, HOST_SYNC, true);
-	return error;
-}
-
-static int domain_range(void *context, const struct iopgt_invalidation *request)
-{
-	struct host_walker *walker = context;
-	struct fixture *f = of_host(walker->host);
-	int error;
-
-	run_hook(f, HOST_RANGE, false);
-	error = host_walker_tlb_ops()->invalidate_range(context, request);
-	run_hook(f, HOST_RANGE, true);
-	return error;
-}
-
-static int domain_all(void *context)
-{
-	struct host_walker *walker = context;
-	struct fixture *f = of_host(walker->host);
-	int error;
-
-	run_hook(f, HOST_ALL, false);
-	error = host_walker_tlb_ops()->invalidate_all(context);
-	run_hook(f, HOST_ALL, true);
-	return error;
-}
-
-static int domain_sync(void *context)
-{
-	struct host_walker *walker = context;
-	struct fixture *f = of_host(walker->host);
-	int error;
-
-	run_hook(f, HOST_SYNC, false);
-	error = host_walker_tlb_ops()->sync(context);
-	run_hook(f, HOST_SYNC, true);
-	return error;
-}
-
-static void hook_hal(struct fixture *f)
-{
-	f->hal = f->host.hal;
-	f->hal.alloc_table = hooked_alloc;
-	f->hal.tlb.invalidate_range = hooked_range;
-	f->hal.tlb.invalidate_all = hooked_all;
-	f->hal.tlb.sync = hooked_sync;
-	f->domain_tlb = *host_walker_tlb_ops();
-	f->domain_tlb.invalidate_range = domain_range;
-	f->domain_tlb.invalidate_all = domain_all;
-	f->domain_tlb.sync = domain_sync;
-	f->domain_tlb.max_ranges = f->options.host.max_ranges;
-	f->domain_tlb.join_bytes = f->options.host.join_bytes;
-}
 
 /* --- Making --- */
 
@@ -158,6 +45,8 @@ static void fill_config(struct fixture *f)
 		.dirty = modes[options->dirty],
 		.leaf_sizes = options->leaf_sizes,
 	};
+	if (options->walks & FIXTURE_TABLE_ACCESS && f->config.dirty == IOPGT_DIRTY_HARDWARE)
+		f->config.flags |= IOPGT_CONFIG_TABLE_ACCESS_FLAG;
 	if (options->leaf_sizes == FIXTURE_ALL_LEAF_SIZES)
 		f->config.leaf_sizes = iopgt_all_leaf_sizes(&f->config);
 }
@@ -189,6 +78,8 @@ static uint32_t walker_flags(const struct iopgt_config *config)
 		flags |= WALKER_HA | WALKER_HD;
 	if (config->flags & IOPGT_CONFIG_ACCESS_FLAG && !(flags & no_updates))
 		flags |= WALKER_HA;
+	if (config->flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG)
+		flags |= WALKER_HAFT;
 	return flags;
 }
 
@@ -220,6 +111,10 @@ static struct walker_config stubborn_walker(const struct fixture *f)
 	config.contiguous_one_in = groups[f->options.groups];
 	if (f->walker_count % 2 == 0)
 		config.flags |= WALKER_SMMU;
+	if (f->options.walks & FIXTURE_ATS && config.flags & WALKER_SMMU) {
+		config.flags |= WALKER_ATS;
+		config.atc_entries = 2048;
+	}
 	return config;
 }
 
@@ -242,6 +137,8 @@ static void describe_walker(struct fixture *f, unsigned index)
 		walker->flags |= IOPGT_WALKER_COHERENT;
 	if (f->config.flags & IOPGT_CONFIG_FAULTS_RETRIED)
 		walker->flags |= IOPGT_WALKER_FAULTS_RETRIED;
+	if (f->config.flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG)
+		walker->flags |= IOPGT_WALKER_TABLE_ACCESSED;
 }
 
 unsigned fixture_add_walker(struct fixture *f)
@@ -285,6 +182,24 @@ static void make_walkers(struct fixture *f)
 	}
 }
 
+/* What is asked for in the environment. Returns the host's mode. */
+static uint32_t of_environment(struct fixture_options *options)
+{
+	uint32_t mode = 0;
+
+	if (getenv("IOPGT_DEAF"))
+		mode |= HOST_DEAF | HOST_FREES_UNCHECKED;
+	if (getenv("IOPGT_NO_ATC"))
+		mode |= HOST_NO_ATC;
+	if (getenv("IOPGT_ATC_FIRST"))
+		mode |= HOST_ATC_FIRST;
+	if (getenv("IOPGT_ATS"))
+		options->walks |= FIXTURE_ATS;
+	if (getenv("IOPGT_TABLE_ACCESS"))
+		options->walks |= FIXTURE_TABLE_ACCESS;
+	return mode;
+}
+
 struct fixture *fixture_create(const struct fixture_options *options, bool bare)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -292,14 +207,13 @@ struct fixture *fixture_create(const struct fixture_options *options, bool bare)
 
 	assert_non_null(f);
 	f->options = *options;
+	host.mode |= of_environment(&f->options);
 	fill_config(f);
-	if (getenv("IOPGT_DEAF"))
-		host.mode |= HOST_DEAF | HOST_FREES_UNCHECKED;
 	host.granule_shift = f->config.granule_shift;
 	host.large_blocks = f->config.flags & IOPGT_CONFIG_LPA2 || f->config.output_bits == 52;
 	host.non_coherent = f->config.flags & IOPGT_CONFIG_NON_COHERENT;
 	host_init(&f->host, &host);
-	hook_hal(f);
+	fixture_hook_hal(f);
 	if (!bare) {
 		make_table(f);
 		make_walkers(f);

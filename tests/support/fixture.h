@@ -45,6 +45,17 @@ enum fixture_groups {
 	FIXTURE_GROUPS_SINGLE,    /* each entry by itself */
 };
 
+/* What walkers do beside the usual. */
+enum fixture_walk {
+	/* SMMU walkers are in front of devices with ATS (WALKER_ATS). */
+	FIXTURE_ATS = 1 << 0,
+	/*
+	 * Table access flags are used, and set (WALKER_HAFT); where dirty management is
+	 * not hardware's, this changes nothing.
+	 */
+	FIXTURE_TABLE_ACCESS = 1 << 1,
+};
+
 enum fixture_level {
 	FIXTURE_LEVEL_2,
 	FIXTURE_LEVEL_1,
@@ -60,6 +71,7 @@ struct fixture_options {
 	uint32_t regime;                 /* enum iopgt_regime */
 	uint32_t config_flags;           /* enum iopgt_config_flag */
 	uint32_t domain_flags;           /* enum iopgt_domain_flag */
+	uint32_t walks;                  /* enum fixture_walk */
 	uint64_t leaf_sizes;             /* as in struct iopgt_config */
 	uint8_t granule_shift;           /* 0: 12 */
 	uint8_t input_bits, output_bits; /* 0: 48; AArch32: 32, stage 2 and output 40 */
@@ -70,8 +82,9 @@ struct fixture_options {
 struct fixture;
 
 /*
- * Called around each HAL call: `done` is false before it acts, true after. It
- * stands for what runs beside the library: walkers may be used.
+ * Called around each HAL call: `done` is false before it acts, true after; and
+ * in the middle of a sync with HOST_ATC. It stands for what runs beside the
+ * library: walkers may be used.
  */
 typedef void fixture_hook(struct fixture *f, enum host_call call, bool done);
 
@@ -115,7 +128,9 @@ struct fixture_test {
 /*
  * Runs all, each combination as a cmocka test of its own; to be returned from
  * main. In the environment: IOPGT_TEST: a pattern of names to run; IOPGT_DEAF:
- * invalidations do nothing, to see which tests notice.
+ * invalidations do nothing, to see which tests notice; IOPGT_ATS and
+ * IOPGT_TABLE_ACCESS: as in enum fixture_walk, for all tests; IOPGT_NO_ATC and
+ * IOPGT_ATC_FIRST: as in enum host_mode.
  */
 int fixture_run(const char *group, const struct fixture_test *tests, size_t count);
 

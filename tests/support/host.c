@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "host.h"
+#include "host_private.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -25,11 +25,6 @@ static uint64_t *own_posted(const struct test_host *host)
 		own.posted = 0;
 	}
 	return &own.posted;
-}
-
-static bool is_mode(const struct test_host *host, uint32_t mode)
-{
-	return atomic_load_explicit(&host->mode, memory_order_relaxed) & mode;
 }
 
 static void violate(struct test_host *host, const char *format, ...)
@@ -109,7 +104,7 @@ static void *alloc_table(void *context, uint32_t bytes, uint32_t flags, uint64_t
 /* May this table be freed now, by what its walkers know and this thread posted? */
 static void check_free(struct test_host *host, uint64_t phys, uint32_t bytes)
 {
-	if (is_mode(host, HOST_FREES_UNCHECKED))
+	if (host_is_mode(host, HOST_FREES_UNCHECKED))
 		return;
 	if (*own_posted(host) && pool_was_walked(host->pool, phys))
 		violate(host,
@@ -215,8 +210,8 @@ static int post_range(const struct target *target, const struct iopgt_invalidati
 		return HOST_ERROR;
 	++*own_posted(host);
 	for (unsigned i = 0; i < host->walker_count; i++)
-		if (is_target(target, &host->walkers[i]) && !is_mode(host, HOST_DEAF))
-			walker_post_range(host->walkers[i].walker, request);
+		if (is_target(target, &host->walkers[i]) && !host_is_mode(host, HOST_DEAF))
+			host_post(&host->walkers[i], request);
 	return 0;
 }
 
@@ -231,8 +226,8 @@ static int post_all(const struct target *target)
 		return HOST_ERROR;
 	++*own_posted(host);
 	for (unsigned i = 0; i < host->walker_count; i++)
-		if (is_target(target, &host->walkers[i]) && !is_mode(host, HOST_DEAF))
-			walker_post_all(host->walkers[i].walker);
+		if (is_target(target, &host->walkers[i]) && !host_is_mode(host, HOST_DEAF))
+			host_post(&host->walkers[i], NULL);
 	return 0;
 }
 
@@ -243,12 +238,12 @@ static int sync_target(const struct target *target)
 
 	event.failed = enter(host, HOST_SYNC);
 	for (unsigned i = 0; i < host->walker_count; i++) {
-		if (!is_target(target, &host->walkers[i]) || is_mode(host, HOST_DEAF))
+		if (!is_target(target, &host->walkers[i]) || host_is_mode(host, HOST_DEAF))
 			continue;
 		if (event.failed)
-			walker_lose_posted(host->walkers[i].walker);
+			host_lose_posted(&host->walkers[i]);
 		else
-			walker_sync(host->walkers[i].walker);
+			host_wait(&host->walkers[i]);
 	}
 	log_event(host, &event);
 	if (event.failed)

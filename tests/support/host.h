@@ -32,6 +32,11 @@ enum host_call {
 	HOST_FREE,
 	HOST_CLEAN,
 	HOST_PUBLISH,
+	/*
+	 * No callback of the HAL: in a sync, between the invalidation of a TLB and that
+	 * of the copies of an ATS device. Counted, not logged; see between.
+	 */
+	HOST_ATC,
 	HOST_CALLS,
 };
 
@@ -40,6 +45,12 @@ enum host_mode {
 	HOST_DEAF = 1 << 0,
 	/* Frees are not checked against caches and posted invalidations. */
 	HOST_FREES_UNCHECKED = 1 << 1,
+	/*
+	 * A sync does not invalidate the copies of ATS devices, or does so before the
+	 * TLBs. Both are wrong (IHI 0070 3.9.1): which tests notice?
+	 */
+	HOST_NO_ATC = 1 << 2,
+	HOST_ATC_FIRST = 1 << 3,
 };
 
 struct host_options {
@@ -64,11 +75,24 @@ struct host_event {
 	struct iopgt_invalidation request;
 };
 
+#define HOST_OWED 64
+
+/* What an ATS device is owed by the next sync. */
+struct host_owed {
+	struct iopgt_invalidation request;
+	uint64_t number;    /* in the order of posting */
+	const void *poster; /* stands for the thread that posted it */
+	bool all;
+};
+
 /* The context of host_walker_tlb_ops: one walker, for a domain. */
 struct host_walker {
 	struct test_host *host;
 	struct walker *walker;
 	bool broadcast; /* the host's own invalidations reach it as well */
+	/* Private, with the host's mutex. */
+	unsigned owed_count;
+	struct host_owed owed[HOST_OWED];
 };
 
 struct test_host {
@@ -76,10 +100,13 @@ struct test_host {
 	struct pool *pool;
 	struct host_walker walkers[HOST_WALKERS];
 	unsigned walker_count;
+	/* Null, or called at HOST_ATC, without locks: devices and walkers may be used. */
+	void (*between)(void *context);
+	void *between_context;
 	/* The rest is private: use the functions. */
 	struct host_options options;
 	pthread_mutex_t mutex;
-	uint64_t identity;
+	uint64_t identity, owed_number;
 	_Atomic uint32_t mode;
 	_Atomic uint64_t calls[HOST_CALLS];
 	atomic_bool armed; /* some failure may be due */

@@ -68,6 +68,7 @@ static const struct operation {
 	{stream_do_clear, 4},
 	{stream_do_read_and_clear, 7},
 	{stream_do_each_dirty, 4},
+	{stream_do_rounds, 3},
 	{stream_do_accessed, 3},
 	{stream_do_each_mapping, 2},
 	{stream_do_dump, 1},
@@ -147,6 +148,7 @@ static void count(const struct stream *stream)
 		stream->result->split += stats->split;
 		stream->result->merged += stats->merged;
 		stream->result->waits += stats->waits;
+		stream->result->skipped += stats->skipped;
 	}
 }
 

@@ -49,9 +49,10 @@ struct stream_result {
 	uint64_t writes;                        /* writes of walkers to tracked pages */
 	uint64_t reported;                      /* granules reported dirty */
 	uint64_t cleaned, split, merged, waits; /* as the ops counted them */
-	uint64_t in_callbacks;                  /* accesses in the middle of calls */
-	uint64_t aged;                          /* leaves whose access flag was cleared */
-	uint64_t faults;                        /* that were handled, or refused */
+	uint64_t skipped;
+	uint64_t in_callbacks; /* accesses in the middle of calls */
+	uint64_t aged;         /* leaves whose access flag was cleared */
+	uint64_t faults;       /* that were handled, or refused */
 	uint64_t opened;
 	uint64_t host_failures;
 };

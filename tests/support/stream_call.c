@@ -319,6 +319,7 @@ void stream_perform(struct stream *stream, struct call *call)
 {
 	bool calm = stream->calm;
 
+	stream_clear_alone(stream, call);
 	sequence(stream, call);
 	stream->calm = calm;
 	stream_check_around(stream, call->start, call->last);

@@ -187,6 +187,7 @@ static void check_part(struct stream *stream, const struct walker *viewer, uint6
 		stream_spot(stream, viewer, first, &spot);
 		end = spot.last < last ? spot.last : last;
 		check_spot(stream, &spot, first, end);
+		stream_check_tables(stream, &spot);
 		/* One leaf of four, another one each time. */
 		if (viewer == stream->probe &&
 		    ((first >> stream->config.granule_shift ^ stream->line_count) & 3) == 0)

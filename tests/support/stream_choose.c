@@ -95,6 +95,8 @@ static void choose_flags(struct stream *stream)
 		config->flags |= IOPGT_CONFIG_ACCESS_FLAG;
 	if (config->dirty == IOPGT_DIRTY_NONE && stream_chance(stream, 2))
 		config->flags |= IOPGT_CONFIG_NON_COHERENT;
+	if (config->dirty == IOPGT_DIRTY_HARDWARE && stream_chance(stream, 2))
+		config->flags |= IOPGT_CONFIG_TABLE_ACCESS_FLAG;
 }
 
 /* AArch32 has neither dirty management nor nT. */

@@ -108,6 +108,13 @@ static uint32_t choose_walker_flags(struct stream *stream)
 
 	if (config->dirty == IOPGT_DIRTY_HARDWARE)
 		flags |= WALKER_HA | WALKER_HD;
+	/* In a domain there may be some that cannot. */
+	if (config->flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG &&
+	    (!stream->domain || !stream_chance(stream, 6)))
+		flags |= WALKER_HAFT;
+	if (flags & WALKER_SMMU && !(config->flags & IOPGT_CONFIG_SECURE) &&
+	    stream_chance(stream, 3))
+		flags |= WALKER_ATS;
 	if (config->flags & IOPGT_CONFIG_ACCESS_FLAG && !stream_is_aarch32(stream) &&
 	    !(config->flags & IOPGT_CONFIG_NON_COHERENT) && stream_chance(stream, 2))
 		flags |= WALKER_HA;
@@ -154,6 +161,8 @@ static void describe_walker(struct stream *stream, struct stream_walker *walker,
 	/* What the walker does not set itself the host does, in its fault handler. */
 	if (!stream_chance(stream, 8))
 		attachment->flags |= IOPGT_WALKER_ACCESSED;
+	if (config->flags & WALKER_HAFT && !stream_chance(stream, 16))
+		attachment->flags |= IOPGT_WALKER_TABLE_ACCESSED;
 	if (config->flags & WALKER_NT_FAULTS || (retried && stream_chance(stream, 2)))
 		attachment->flags |= IOPGT_WALKER_FAULTS_RETRIED;
 	attachment->bbm_level = config->bbm_level;

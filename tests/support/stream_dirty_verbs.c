@@ -276,3 +276,31 @@ void stream_do_each_dirty(struct stream *stream)
 	stream_set_budget(stream, &call);
 	stream_perform(stream, &call);
 }
+
+/*
+ * Rounds over everything, with few accesses between them: tables that no walker
+ * goes through are left out in the third.
+ */
+void stream_do_rounds(struct stream *stream)
+{
+	unsigned rounds = 2 + stream_below(stream, 4);
+
+	if (!(stream->config.flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG))
+		return;
+	while (rounds--) {
+		struct call call = stream_call(stream, &each_verb);
+
+		call.op->flags |= IOPGT_OP_CLEAR;
+		call.iova = call.start = stream->space_first;
+		call.last = stream->space_last;
+		stream_set_budget(stream, &call);
+		stream_perform(stream, &call);
+		if (!stream_chance(stream, 4))
+			stream_finish(stream, call.op_bit >> 1);
+		if (stream_chance(stream, 3)) {
+			uint64_t iova = stream_choose_address(stream);
+
+			stream_random_access(stream, iova, iova);
+		}
+	}
+}

@@ -255,6 +255,10 @@ static void check_capabilities(struct stream *stream)
 	if (iopgt_domain_capable(stream->domain, IOPGT_CAPABLE_LIVE_SPLIT) !=
 	    (stream_level(stream) > 0))
 		stream_fail(stream, "capable of live split: not %d", stream_level(stream) > 0);
+	if (iopgt_domain_capable(stream->domain, IOPGT_CAPABLE_TABLE_ACCESS_FLAG) !=
+	    stream_uses_table_flags(stream))
+		stream_fail(stream, "capable of table access flags: not %d",
+		            stream_uses_table_flags(stream));
 	if (iopgt_domain_capable(stream->domain, IOPGT_CAPABLE_SPLIT) !=
 	    stream_may_break(stream, &never))
 		stream_fail(stream, "capable of split: not %d", stream_may_break(stream, &never));

@@ -130,10 +130,18 @@ static int walker_sync_posted(void *context)
 	return error;
 }
 
+/* In the middle of a sync, for devices with ATS. */
+static void wrapped_between(void *context)
+{
+	stream_hook(context);
+}
+
 void stream_wrap_hal(struct stream *stream)
 {
 	const struct iopgt_hal *host = inner(stream);
 
+	stream->host.between = wrapped_between;
+	stream->host.between_context = stream;
 	stream->hal = *host;
 	stream->hal.alloc_table = wrapped_alloc;
 	stream->hal.free_table = wrapped_free;

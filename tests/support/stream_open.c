@@ -57,6 +57,9 @@ static int open_tree(struct stream *stream, struct iopgt_table *table, struct io
 	/* The walkers of a domain may manage it, whatever the configuration says. */
 	if (stream->domain)
 		config.flags |= IOPGT_CONFIG_ACCESS_FLAG;
+	/* The flag says it of all walkers of a table without a domain. */
+	if (!stream_uses_table_flags(stream))
+		config.flags &= ~(uint32_t)IOPGT_CONFIG_TABLE_ACCESS_FLAG;
 	tree.root_phys += stream->table->root_phys;
 	error = iopgt_open(table, &config, &stream->hal, stream, &tree);
 	stream_note(stream, "open flags 0x%x = %d", tree.flags, error);
@@ -195,6 +198,9 @@ static void own_it(struct stream *stream)
 		fail_to_own(stream, other);
 	if (pool_in_use(stream->host.pool) != tables || digest_of(stream, old) != before)
 		stream_fail(stream, "an open that failed left something");
+	/* An owner may leave flags of tables alone; the next one does not believe them then. */
+	if (stream->walkers[0].flags & WALKER_HAFT && stream_chance(stream, 2))
+		stream->config.flags ^= IOPGT_CONFIG_TABLE_ACCESS_FLAG;
 	expect_open(stream, "open",
 	            open_tree(stream, other, (struct iopgt_tree){.flags = IOPGT_OPEN_OWNING}),
 	            IOPGT_OK);

@@ -282,6 +282,13 @@ bool stream_settled(const struct stream *stream);
 void stream_check_host(struct stream *stream, const char *after);
 void stream_check_no_tables(struct stream *stream, uint64_t first, uint64_t last);
 
+/* stream_tables.c: access flags of tables. */
+bool stream_uses_table_flags(const struct stream *stream); /* by all walkers attached now */
+/* A dirty leaf is nowhere that a dirty verb would not look. */
+void stream_check_tables(struct stream *stream, const struct spot *spot);
+/* Who clears while another op has cleared and is not finished (dirty.h): finishes that. */
+void stream_clear_alone(struct stream *stream, const struct call *call);
+
 /* stream_level.c: what can be split and merged. */
 unsigned stream_level(const struct stream *stream); /* break-before-make level now */
 bool stream_may_break(const struct stream *stream, const struct iopgt_op *op);
@@ -334,6 +341,7 @@ void stream_do_sync(struct stream *stream);
 void stream_do_clear(struct stream *stream);
 void stream_do_read_and_clear(struct stream *stream);
 void stream_do_each_dirty(struct stream *stream);
+void stream_do_rounds(struct stream *stream);
 void stream_do_accessed(struct stream *stream);
 void stream_do_each_mapping(struct stream *stream);
 void stream_do_dump(struct stream *stream);

@@ -20,6 +20,10 @@ struct walker_config walker_usual(uint64_t seed)
 		.speculate_one_in = 16,
 		.from_root_one_in = 4,
 		.contiguous_one_in = 2,
+		.atc_entries = 32,
+		.untranslated_one_in = 8,
+		.grant_one_in = 2,
+		.late_one_in = 4,
 	};
 }
 
@@ -38,6 +42,8 @@ static void check_config(const struct walker_config *config)
 		wrong = "HD without HA";
 	else if (config->flags & WALKER_NON_COHERENT && config->flags & updates)
 		wrong = "updates on a non-coherent walk";
+	else if ((config->flags & (WALKER_ATS | WALKER_SMMU)) == WALKER_ATS)
+		wrong = "ATS without an SMMU";
 	if (!wrong)
 		return;
 	fprintf(stderr, "walker_create: %s\n", wrong);
@@ -64,6 +70,7 @@ struct walker *walker_create(const struct walker_config *config)
 	walker->random.state = config->seed;
 	walker->leaves = allocate(config->tlb_entries, sizeof(*walker->leaves));
 	walker->tables = allocate(config->walk_cache_entries, sizeof(*walker->tables));
+	walker->copies = allocate(config->atc_entries, sizeof(*walker->copies));
 	if (pthread_mutex_init(&walker->mutex, NULL))
 		abort();
 	return walker;
@@ -74,6 +81,7 @@ void walker_destroy(struct walker *walker)
 	pthread_mutex_destroy(&walker->mutex);
 	free(walker->leaves);
 	free(walker->tables);
+	free(walker->copies);
 	free(walker);
 }
 
@@ -163,6 +171,21 @@ static enum step accept_leaf(struct walker *walker, struct leaf_entry *entry,
 	return STEP_LEAF;
 }
 
+/* FEAT_HAFT: the access flag of a table descriptor that was just read. False: it changed. */
+static bool accept_table(struct walker *walker, struct leaf_entry *entry)
+{
+	const uint32_t wanted = WALKER_HAFT | WALKER_HA;
+	uint64_t accessed = entry->descriptor | DESC_AF;
+
+	if ((walker->config.flags & wanted) != wanted || entry->descriptor == accessed)
+		return true;
+	if (!update_memory(walker, entry, accessed))
+		return false;
+	walker->counters.table_updates++;
+	entry->descriptor = accessed;
+	return true;
+}
+
 /* One level of a walk for `iova`: reads the table at *table. */
 static enum step walk_level(struct walker *walker, uint64_t *table, struct leaf_entry *entry,
                             enum walker_fault *fault)
@@ -179,6 +202,8 @@ static enum step walk_level(struct walker *walker, uint64_t *table, struct leaf_
 		entry->step = shift;
 		return accept_leaf(walker, entry, fault);
 	}
+	if (!accept_table(walker, entry))
+		return STEP_AGAIN;
 	*table = decode_table_phys(config, entry->descriptor);
 	entry->level++;
 	cache_insert_table(walker, &(struct table_entry){
@@ -268,50 +293,67 @@ static enum walker_fault find_leaf(struct walker *walker, uint64_t iova, struct 
 	return WALKER_OK;
 }
 
-static enum walker_fault attempt(struct walker *walker, struct walker_result *result, bool *again)
+/* *entry: the leaf that was used, if there is one. */
+static enum walker_fault attempt(struct walker *walker, struct walker_result *result,
+                                 struct leaf_entry *entry, bool *again)
 {
 	const struct walker_config *config = &walker->config;
-	struct leaf_entry entry = {.level = walker->start_level};
 	enum walker_fault fault;
 
 	*again = false;
-	result->level = entry.level;
+	*entry = (struct leaf_entry){.level = walker->start_level};
+	result->level = entry->level;
 	if (!decode_in_range(config, result->iova))
 		return WALKER_TRANSLATION;
-	fault = find_leaf(walker, result->iova, &entry, &result->cached);
-	result->level = entry.level;
-	result->descriptor = entry.descriptor;
-	result->descriptor_phys = entry.descriptor_phys;
+	fault = find_leaf(walker, result->iova, entry, &result->cached);
+	result->level = entry->level;
+	result->descriptor = entry->descriptor;
+	result->descriptor_phys = entry->descriptor_phys;
 	if (fault != WALKER_OK)
 		return fault;
-	result->size = BIT64(entry.shift);
-	if (!decode_permits(config, entry.descriptor, result->access))
+	result->size = BIT64(entry->shift);
+	if (!decode_permits(config, entry->descriptor, result->access))
 		return WALKER_PERMISSION;
 	if ((result->access & WALKER_KIND) == WALKER_WRITE &&
-	    decode_dirty(config, entry.descriptor) == WALKER_WRITABLE_CLEAN) {
+	    decode_dirty(config, entry->descriptor) == WALKER_WRITABLE_CLEAN) {
 		if (!(config->flags & WALKER_HD))
 			return WALKER_PERMISSION;
-		*again = !make_dirty(walker, &entry, result->iova);
-		result->descriptor = entry.descriptor;
+		*again = !make_dirty(walker, entry, result->iova);
+		result->descriptor = entry->descriptor;
 	}
-	result->phys = cache_output(walker, &entry, result->iova);
+	result->phys = cache_output(walker, entry, result->iova);
 	return WALKER_OK;
 }
 
-enum walker_fault walker_perform(struct walker *walker, struct walker_result *result)
+/* Through TLB and walks. */
+static void translate(struct walker *walker, struct walker_result *result, struct leaf_entry *entry)
 {
 	unsigned tries = 0;
 	bool again;
 
-	walker->counters.accesses++;
-	cache_fate(walker);
 	do {
 		if (tries++ == PROGRESS_TRIES) {
 			fprintf(stderr, "walker: no progress at 0x%" PRIx64 "\n", result->iova);
 			abort();
 		}
-		result->fault = attempt(walker, result, &again);
+		result->fault = attempt(walker, result, entry, &again);
 	} while (again);
+}
+
+enum walker_fault walker_perform(struct walker *walker, struct walker_result *result)
+{
+	struct leaf_entry entry;
+	bool device;
+
+	walker->counters.accesses++;
+	cache_fate(walker);
+	device = ats_is_used(walker, result);
+	result->translated = device;
+	if (!device || !ats_hit(walker, result)) {
+		translate(walker, result, &entry);
+		if (device)
+			ats_keep(walker, &entry, result);
+	}
 	walker->counters.faults[result->fault]++;
 	return result->fault;
 }

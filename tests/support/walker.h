@@ -2,9 +2,13 @@
 /*
  * A model of an SMMU or MMU that walks tables in a pool, written from the
  * specification. It keeps translations and table descriptors cached until they
- * are invalidated or, by a seeded choice, evicted; it updates the access flag
- * and dirty state as hardware does; it notices what hardware would punish:
+ * are invalidated or, by a seeded choice, evicted; it updates access flags and
+ * dirty state as hardware does; it notices what hardware would punish:
  * conflicting sizes, freed tables, reserved bits.
+ *
+ * Its updates are visible at once to every load. Real ones are so to atomic
+ * operations only, and may be missed by a plain load until an invalidation or a
+ * sync has completed (R_RZYCN, IHI 0070 3.13.4): that is for tests/explore.
  *
  * Thread-safe: one mutex per walker. walker_translate takes none.
  */
@@ -34,6 +38,21 @@ enum walker_flag {
 	WALKER_LPA2 = 1 << 11,        /* 4 and 16 KiB: TCR.DS = 1 */
 	WALKER_TTBR1 = 1 << 12,       /* stage 1: maps the top 2^input_bits bytes */
 	WALKER_AARCH32 = 1 << 13,     /* long descriptors of AArch32, G5.5: no HA, no HD */
+	/*
+	 * FEAT_HAFT; nothing without WALKER_HA (D8.5.1.3). Every walk, a speculative one too, sets AF in each
+	 * table descriptor that it reads, before it reads what is below (R_CGKWB,
+	 * R_XYNNS), and so caches none with AF = 0 (R_JFCYB). A walk that starts from a
+	 * cached one leaves those above it alone. Else bit 10 of tables is ignored.
+	 */
+	WALKER_HAFT = 1 << 14,
+	/*
+	 * A device with full ATS behind an SMMU (needs WALKER_SMMU; IHI 0070 3.9, 3.13.7).
+	 * It asks for a translation to read, or to write, which marks the descriptor
+	 * dirty there and then, and keeps what it gets: through its own copy it goes on
+	 * without the SMMU, whatever becomes of the descriptor and the TLB, until the
+	 * copy is invalidated by itself. A copy that was asked for to read may only read.
+	 */
+	WALKER_ATS = 1 << 15,
 };
 
 enum walker_fault {
@@ -69,7 +88,8 @@ struct walker_result {
 	uint64_t descriptor;      /* the last one used, with updates; 0 if none was read */
 	uint64_t descriptor_phys; /* where it stands */
 	int level;                /* its level */
-	bool cached;              /* it came from the TLB */
+	bool cached;              /* it came from the TLB, or the device's own copy */
+	bool translated;          /* the device used ATS */
 };
 
 /*
@@ -93,11 +113,22 @@ struct walker_config {
 	uint8_t bbm_level;           /* 0 to 2: what it tolerates */
 	uint16_t tlb_entries;        /* 0: caches no leaf */
 	uint16_t walk_cache_entries; /* 0: caches no table descriptor */
+	uint16_t atc_entries;        /* WALKER_ATS: 0: keeps no copy */
 	/* Each happens once in so many chances; 0: never; 1: always. */
 	uint16_t evict_one_in;     /* an access first evicts one leaf and one table descriptor */
 	uint16_t complete_one_in;  /* a posted invalidation completes early, at a post or access */
 	uint16_t speculate_one_in; /* a hit also walks memory again and compares */
 	uint16_t from_root_one_in; /* a walk begins at the root, walk caches notwithstanding */
+	uint16_t untranslated_one_in; /* WALKER_ATS: an access goes through the SMMU after all */
+	/* WALKER_ATS: who asks to read a writable-dirty leaf may write too (IHI 0070 13.7.2). */
+	uint16_t grant_one_in;
+	/*
+	 * WALKER_ATS: a walker_write of at most WALKER_LATE_BYTES within a granule only
+	 * asks and returns; its bytes land with a later access, at the latest when
+	 * the invalidation of the device's copy completes. Writes land in their order,
+	 * and before the device reads.
+	 */
+	uint16_t late_one_in;
 	/*
 	 * A leaf with the Contiguous bit stands for its whole group (R_SKQHL): one
 	 * cached translation, whose access flag and dirty state hardware may keep in
@@ -116,6 +147,9 @@ struct walker_config {
 struct walker_counters {
 	uint64_t accesses, hits, walks;
 	uint64_t dirty_updates, access_flag_updates;
+	uint64_t table_updates;         /* access flags of table descriptors */
+	uint64_t atc_hits, requests;    /* WALKER_ATS: without the SMMU; translations asked for */
+	uint64_t late;                  /* writes that did not land at once */
 	uint64_t rereads;               /* a clean entry differed from memory: walked again */
 	uint64_t ranges, alls, syncs;   /* posted ranges, posted alls, syncs */
 	uint64_t removed;               /* cache entries removed by invalidations */
@@ -147,13 +181,19 @@ enum walker_permission {
 	WALKER_MAY_EXECUTE_UNPRIVILEGED = 1 << 5,
 };
 
+#define WALKER_TABLES     4 /* levels above the last one */
+#define WALKER_LATE_BYTES 64
+
 /* What stands in memory for an address: a decoded leaf, or why there is none. */
 struct walker_leaf {
 	enum walker_fault fault; /* WALKER_OK; TRANSLATION, ADDRESS_SIZE, RESERVED, BAD_TABLE */
-	uint64_t phys;           /* output address of the iova asked for */
-	uint64_t leaf_phys;      /* output address of the leaf's first byte */
-	uint64_t size;           /* bytes the leaf maps */
-	uint64_t descriptor;     /* raw; if there is none the invalid one that ended the walk */
+	/* The table descriptors above it, from the start table on, and where they stand. */
+	uint64_t tables[WALKER_TABLES], tables_phys[WALKER_TABLES];
+	unsigned table_count;
+	uint64_t phys;       /* output address of the iova asked for */
+	uint64_t leaf_phys;  /* output address of the leaf's first byte */
+	uint64_t size;       /* bytes the leaf maps */
+	uint64_t descriptor; /* raw; if there is none the invalid one that ended the walk */
 	uint64_t descriptor_phys;
 	int level;            /* where the walk ended */
 	uint32_t permissions; /* of enum walker_permission */
@@ -180,7 +220,7 @@ struct walker_group {
 	const char *wrong;        /* null: all is well */
 };
 
-/* Guest memory as walker_read and walker_write reach it. */
+/* Guest memory as walker_read and walker_write reach it, or a late write later. */
 struct walker_guest {
 	void *base;         /* virtual address of phys_base */
 	uint64_t phys_base; /* output address of the first byte */
@@ -244,18 +284,32 @@ struct walker_transfer walker_write(struct walker *walker, uint64_t iova, const 
 struct walker_transfer walker_read(struct walker *walker, uint64_t iova, void *data, size_t bytes,
                                    const struct walker_guest *guest);
 
+/* The device has stopped: all writes that it was granted have landed. */
+void walker_land(struct walker *walker);
+
 /* Invalidations are posted; they are sure to be complete after walker_sync only. */
 void walker_post_range(struct walker *walker, const struct iopgt_invalidation *request);
 void walker_post_all(struct walker *walker);
 void walker_sync(struct walker *walker);
 
+/*
+ * WALKER_ATS: the copies of the device, of which those that overlap the range go,
+ * after writes through them that are late; all if `request` is null. The two above
+ * reach the SMMU alone. To be posted when a walker_sync has completed those:
+ * else the device may get what is stale from the SMMU again (IHI 0070 3.9.1).
+ */
+void walker_post_atc(struct walker *walker, const struct iopgt_invalidation *request);
+
 /* A sync failed: what this thread posted and is not complete never will be. */
 void walker_lose_posted(struct walker *walker);
 
-/* Drops all that is cached or posted, as a walker does that is switched off. */
+/* Drops all that is cached, posted or late, as a walker does that is switched off. */
 void walker_forget(struct walker *walker);
 
-/* Is a translation of this address cached, or a leaf or table of this memory? */
+/*
+ * Is a translation of this address cached, by the device too, or a leaf or table
+ * of this memory?
+ */
 bool walker_caches_iova(struct walker *walker, uint64_t iova);
 bool walker_caches_table(struct walker *walker, uint64_t phys, uint64_t bytes);
 

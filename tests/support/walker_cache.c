@@ -299,7 +299,9 @@ static void complete(struct walker *walker, unsigned nth)
 	walker->posted_count--;
 	memmove(&walker->posted[nth], &walker->posted[nth + 1],
 	        (walker->posted_count - nth) * sizeof(posted));
-	if (posted.all) {
+	if (posted.atc) {
+		ats_invalidate(walker, posted.all ? NULL : &posted.request);
+	} else if (posted.all) {
 		walker->counters.removed += walker->leaf_count + walker->table_count;
 		cache_drop_all(walker);
 	} else {
@@ -320,6 +322,8 @@ void cache_fate(struct walker *walker)
 		evict_leaf(walker);
 		evict_table(walker);
 	}
+	if (walker->config.flags & WALKER_ATS)
+		ats_fate(walker);
 }
 
 /* Its address tells threads apart. */
@@ -354,6 +358,17 @@ void walker_post_all(struct walker *walker)
 	pthread_mutex_unlock(&walker->mutex);
 }
 
+void walker_post_atc(struct walker *walker, const struct iopgt_invalidation *request)
+{
+	struct posted posted = {.all = !request, .atc = true};
+
+	if (request)
+		posted.request = *request;
+	pthread_mutex_lock(&walker->mutex);
+	post(walker, &posted);
+	pthread_mutex_unlock(&walker->mutex);
+}
+
 void walker_sync(struct walker *walker)
 {
 	pthread_mutex_lock(&walker->mutex);
@@ -379,6 +394,8 @@ void walker_forget(struct walker *walker)
 {
 	pthread_mutex_lock(&walker->mutex);
 	walker->posted_count = 0;
+	walker->copy_count = 0;
+	walker->late_count = 0;
 	cache_drop_all(walker);
 	pthread_mutex_unlock(&walker->mutex);
 }
@@ -388,7 +405,7 @@ bool walker_caches_iova(struct walker *walker, uint64_t iova)
 	bool cached;
 
 	pthread_mutex_lock(&walker->mutex);
-	cached = cache_find_leaf(walker, iova) != NULL;
+	cached = cache_find_leaf(walker, iova) != NULL || ats_caches(walker, iova);
 	pthread_mutex_unlock(&walker->mutex);
 	return cached;
 }

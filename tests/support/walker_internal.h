@@ -96,10 +96,31 @@ struct table_entry {
 	int level;
 };
 
+/* What the device of an ATS walker keeps: leaf and output address, no table. */
+struct atc_entry {
+	uint64_t iova, phys;                  /* first addresses */
+	uint64_t descriptor, descriptor_phys; /* as they were when it asked */
+	unsigned shift;                       /* covers 2^shift bytes */
+	int level;
+	uint32_t privileged; /* WALKER_PRIVILEGED, or 0: for accesses like this */
+	bool may_read, may_write;
+};
+
+/* A write of the device that was granted, and has not landed. */
+struct late_write {
+	struct walker_guest guest;
+	uint64_t iova, phys;
+	size_t bytes;
+	unsigned char data[WALKER_LATE_BYTES];
+};
+
+#define LATE_MOST 16
+
 struct posted {
 	struct iopgt_invalidation request;
 	const void *poster; /* stands for the thread that posted it */
 	bool all;
+	bool atc; /* of the device's copies, else of the TLB and walk caches */
 };
 
 #define POSTED_MOST 256
@@ -113,6 +134,10 @@ struct walker {
 	unsigned leaf_count;
 	struct table_entry *tables;
 	unsigned table_count;
+	struct atc_entry *copies;
+	unsigned copy_count;
+	struct late_write late[LATE_MOST]; /* in order */
+	unsigned late_count;
 	struct posted posted[POSTED_MOST];
 	unsigned posted_count;
 	struct walker_counters counters;
@@ -137,6 +162,24 @@ void cache_drop_all(struct walker *walker);
 void cache_fate(struct walker *walker);
 /* Remembers the first sticky error. */
 void walker_record(struct walker *walker, const char *format, ...);
+
+/* walker_ats.c; all with the mutex held */
+/* Is this an access that the device asks for, or makes through a copy of its own? */
+bool ats_is_used(struct walker *walker, const struct walker_result *result);
+/* Makes the access through a copy, if there is one for it. */
+bool ats_hit(struct walker *walker, struct walker_result *result);
+/* The SMMU granted the access through this leaf: the device keeps a copy. */
+void ats_keep(struct walker *walker, const struct leaf_entry *entry,
+              const struct walker_result *result);
+/* Removes copies, after late writes; all if `request` is null. */
+void ats_invalidate(struct walker *walker, const struct iopgt_invalidation *request);
+bool ats_caches(const struct walker *walker, uint64_t iova);
+/* What may happen at any time: eviction, landing. */
+void ats_fate(struct walker *walker);
+/* Takes a write that is to land later. */
+void ats_delay(struct walker *walker, const struct late_write *write);
+/* The oldest `count` late writes land. */
+void ats_land(struct walker *walker, unsigned count);
 
 /* walker_group.c; all with the mutex held */
 /*

@@ -1,11 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Accesses of the walker model that move guest bytes. */
 #include <sched.h>
+#include <string.h>
 
 #include "guest.h"
 #include "walker_internal.h"
 
 #define FAULT_RETRIES 10000 /* of a translation fault, without on_fault */
+
+/* A write with ATS may land later; else what is late lands first, in order. */
+static void write_piece(struct walker *walker, const struct walker_result *result,
+                        const unsigned char *data, size_t bytes, const struct walker_guest *guest)
+{
+	unsigned char *base = guest->base;
+
+	if (result->translated && bytes <= WALKER_LATE_BYTES &&
+	    random_chance(&walker->random, walker->config.late_one_in)) {
+		struct late_write late = {*guest, result->iova, result->phys, bytes, {0}};
+
+		memcpy(late.data, data, bytes);
+		ats_delay(walker, &late);
+		return;
+	}
+	ats_land(walker, walker->late_count);
+	if (guest->wrote)
+		guest->wrote(guest->context, result->iova, result->phys, bytes);
+	guest_write(base + (result->phys - guest->phys_base), data, bytes);
+}
 
 /* One piece, within a granule, as one critical section. `data` is read or written. */
 static enum walker_fault move_piece(struct walker *walker, struct walker_result *result,
@@ -24,10 +45,9 @@ static enum walker_fault move_piece(struct walker *walker, struct walker_result 
 			result->fault = WALKER_OUTSIDE;
 			walker->counters.faults[WALKER_OUTSIDE]++;
 		} else if (is_write) {
-			if (guest->wrote)
-				guest->wrote(guest->context, result->iova, result->phys, bytes);
-			guest_write(base + offset, data, bytes);
+			write_piece(walker, result, data, bytes, guest);
 		} else {
+			ats_land(walker, walker->late_count);
 			guest_read(data, base + offset, bytes);
 		}
 	}

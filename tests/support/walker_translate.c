@@ -127,6 +127,8 @@ enum walker_fault walker_translate(const struct walker *walker, uint64_t iova,
 			return leaf->fault;
 		if (decode_kind(config, leaf->level, leaf->descriptor) == DECODE_LEAF)
 			break;
+		leaf->tables[leaf->table_count] = leaf->descriptor;
+		leaf->tables_phys[leaf->table_count++] = leaf->descriptor_phys;
 		table = decode_table_phys(config, leaf->descriptor);
 		leaf->level++;
 	}
