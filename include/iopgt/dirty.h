@@ -5,9 +5,9 @@
  * There is one dirty state in a table. Two consumers that both clear take
  * writes from each other: let one reader fan out to them.
  *
- * Bits are or-ed into the bitmap, never cleared; bits outside the range are not
- * changed, and the first and last word of the range are or-ed atomically, so
- * that calls on ranges that share a word may run at once. A bit is set if any
+ * Bits are or-ed into the bitmap, never cleared, and atomically: calls on ranges that
+ * share a word may run at once, and so may calls on several tables that share a bitmap.
+ * Bits outside the range are not changed. A bit is set if any
  * byte that it covers is in a dirty leaf within the range: a block sets all its
  * bits, a bit that covers several pages is set by any. A contiguous group is one
  * leaf here: dirty if any entry is (hardware need mark only one, R_JKCXG),

@@ -23,6 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "format/assert.h"
+
 typedef _Atomic uint64_t live_descriptor;
 
 /*
@@ -81,6 +83,23 @@ static inline void live_store(live_descriptor *entry, uint64_t value)
 	atomic_store_explicit(entry, LIVE_SWAP(value), memory_order_relaxed);
 }
 
+/* The same for a run of entries, whose values rise by `step`. */
+static inline void live_fill(live_descriptor *entries, uint32_t count, uint64_t value,
+                             uint64_t step)
+{
+	live_descriptor *end = entries + count;
+
+	/* Four at a time: two instructions an entry. */
+	for (; end - entries >= 4; entries += 4, value += 4 * step) {
+		live_store(&entries[0], value);
+		live_store(&entries[1], value + step);
+		live_store(&entries[2], value + 2 * step);
+		live_store(&entries[3], value + 3 * step);
+	}
+	for (; entries < end; entries++, value += step)
+		live_store(entries, value);
+}
+
 static inline uint64_t live_exchange(live_descriptor *entry, uint64_t value)
 {
 	LIVE_STEP(LIVE_UPDATE, entry);
@@ -120,7 +139,8 @@ static inline bool live_replace(live_descriptor *entry, uint64_t *expected, uint
 #include "core/match.h"
 
 /*
- * Bit i of the answer: (entries[i] & mask) == value. count: 1 to 64. Bit 63 of mask and
+ * Bit i of the answer: (entries[i] & mask) == value. count: 1 to 64; 64 of them begin
+ * at a multiple of 64 entries of their table. Bit 63 of mask and
  * value is 0. A mark that a walker makes meanwhile is seen or not, as if the load came
  * later or earlier.
  */
@@ -129,6 +149,7 @@ static inline uint64_t live_match(live_descriptor *entries, uint32_t count, uint
 {
 	uint64_t found = 0;
 
+	IOPGT_ASSERT(count < 64 || (uintptr_t)entries % MATCH_ALIGNMENT == 0);
 	if (count == 64)
 		return match_64(entries, mask, value);
 	for (uint32_t i = 0; i < count; i++)

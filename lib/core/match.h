@@ -12,7 +12,7 @@
  * - x86-64: an aligned 64-bit read is atomic (Intel SDM 3A 9.1.1, AMD APM 2 7.3.2). A
  *   128-bit one is too where there is AVX; older processors make it of 64-bit reads.
  *
- * The vectors are volatile, so that the compiler makes each one access. What one read
+ * <arm_neon.h> is the compiler's own, as <stdint.h> is. The vectors are volatile, so that the compiler makes each one access. What one read
  * misses the next scan finds, as with any other load.
  */
 #ifndef IOPGT_CORE_MATCH_H
@@ -38,6 +38,8 @@
 #else
 #define MATCH_SCALAR
 #endif
+
+#define MATCH_ALIGNMENT 16 /* bytes; all table memory has it */
 
 #ifdef MATCH_SSE2
 typedef int32_t match_i32 __attribute__((vector_size(16), may_alias));
@@ -70,7 +72,7 @@ static inline uint32_t match_16(const volatile match_i32 *entries, match_i32 mas
 
 static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value)
 {
-	const volatile match_i32 *pairs = (const volatile match_i32 *)entries;
+	const volatile match_i32 *pairs = (const volatile void *)entries;
 	match_i32 masks = (match_i32)(match_i64){(int64_t)mask, (int64_t)mask};
 	match_i32 values = (match_i32)(match_i64){(int64_t)value, (int64_t)value};
 
@@ -105,7 +107,7 @@ static inline uint8x16_t match_16(const volatile uint64x2_t *pairs, uint64x2_t m
 
 static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value)
 {
-	const volatile uint64x2_t *pairs = (const volatile uint64x2_t *)entries;
+	const volatile uint64x2_t *pairs = (const volatile void *)entries;
 	uint64x2_t masks = vdupq_n_u64(mask);
 	uint64x2_t values = vdupq_n_u64(value);
 	uint8x16_t low =

@@ -53,21 +53,15 @@ static void fill(const struct split_batch *b, struct split_slot *slot, uint64_t 
 	const struct iopgt_format *f = format_of(b);
 	int level = slot->level + 1;
 	uint64_t bits = format_leaf_bits(f, slot->level, block & ~f->no_cache);
-	uint64_t size = geometry_size(&b->table->geometry, level);
 	uint64_t phys = format_address(f, block & ~f->no_cache);
 	uint32_t count = geometry_entries(&b->table->geometry, level);
-	uint64_t leaf;
 
 	phys &= ~(geometry_size(&b->table->geometry, slot->level) - 1);
 	if (slot->clean && format_is_tracked(f, block))
 		bits = format_with_state(f, bits, f->state_clean);
 	if (slot->clean)
 		bits &= ~f->kept_dirty;
-	leaf = format_make_leaf(f, level, phys, bits);
-	for (uint32_t i = 0; i < count; i++) {
-		live_store(&slot->table.entries[i], leaf);
-		leaf = format_next_leaf(f, leaf, size);
-	}
+	table_fill(b->table, slot->table.entries, count, level, phys, bits);
 	slot->block = block;
 }
 

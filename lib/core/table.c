@@ -54,7 +54,7 @@ static bool is_reachable(const struct iopgt_table *table, const void *memory, ui
                          uint32_t bytes)
 {
 	if (phys & (bytes - 1) || phys > geometry_output_last(&table->geometry) ||
-	    (uintptr_t)memory % sizeof(live_descriptor))
+	    !table_is_aligned(memory))
 		return false;
 	return !table->linear || (uintptr_t)memory == (uintptr_t)phys + table->linear_offset;
 }

@@ -88,14 +88,23 @@ static inline uint32_t table_bytes(const struct iopgt_table *table)
 	return UINT32_C(1) << table->geometry.granule_shift;
 }
 
+/* 64 bytes: the smallest start table. Vectors and cache lines count on it. */
+static inline bool table_is_aligned(const void *memory)
+{
+	return (uintptr_t)memory % 64 == 0;
+}
+
 /* Null: not table memory. */
 static inline live_descriptor *table_virt(const struct iopgt_table *table, uint64_t phys)
 {
+	void *memory;
+
 	if (table->linear)
 		return (live_descriptor *)((uintptr_t)phys + table->linear_offset);
 	if (table->opened && phys > geometry_output_last(&table->geometry))
 		return NULL;
-	return table->hal->phys_to_virt(table->context, phys, table_bytes(table));
+	memory = table->hal->phys_to_virt(table->context, phys, table_bytes(table));
+	return table->opened && !table_is_aligned(memory) ? NULL : memory;
 }
 
 /* Earlier stores before later ones, as walkers see them. */
@@ -116,6 +125,41 @@ static inline void table_clean(const struct iopgt_table *table, live_descriptor 
 	if (table->non_coherent)
 		table->hal->clean(table->context, (const void *)entries,
 		                  count * (uint32_t)sizeof(*entries));
+}
+
+/*
+ * Leaves of a level into entries that no walker reaches: of outputs that follow each
+ * other from phys on, with the given bits.
+ */
+static inline void table_fill(const struct iopgt_table *table, live_descriptor *entries,
+                              uint32_t count, int level, uint64_t phys, uint64_t bits)
+{
+	const struct iopgt_format *f = &table->format;
+	uint64_t size = geometry_size(&table->geometry, level);
+
+	while (count) {
+		uint64_t in_place = format_leaves_in_place(f, phys, size);
+		uint32_t run = in_place < count ? (uint32_t)in_place : count;
+
+		live_fill(entries, run, format_make_leaf(f, level, phys, bits), size);
+		entries += run;
+		count -= run;
+		phys += run * size;
+	}
+}
+
+/* Leaves among up to 64 entries of one level. */
+static inline uint64_t table_leaf_mask(const struct iopgt_table *table, live_descriptor *entries,
+                                       uint32_t count, int level)
+{
+	const struct iopgt_format *f = &table->format;
+	unsigned kind = format_kind(level);
+	uint64_t leaves = live_match(entries, count, f->leaf_mask[kind], f->leaf_value[kind]);
+
+	/* What is zero may look like a leaf. */
+	if (!(f->leaf_value[kind] & f->present))
+		leaves &= ~live_match(entries, count, f->present, 0);
+	return leaves;
 }
 
 /* Counters of the table that calls change at once. */

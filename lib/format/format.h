@@ -73,6 +73,18 @@ static inline uint64_t format_next_leaf(const struct iopgt_format *f, uint64_t l
 	       format_encode_address(f, format_address(f, leaf) + size);
 }
 
+/*
+ * Of leaves of `size` bytes that follow each other from phys on, how many before the
+ * address carries into bits that do not stand in place: their descriptors differ by size.
+ */
+static inline uint64_t format_leaves_in_place(const struct iopgt_format *f, uint64_t phys,
+                                              uint64_t size)
+{
+	uint64_t end = f->address_low + (f->address_low & -f->address_low);
+
+	return f->address_high ? (end - (phys & (end - 1))) / size : UINT64_MAX;
+}
+
 /* What is left of a leaf without kind and address. */
 static inline uint64_t format_leaf_bits(const struct iopgt_format *f, int level, uint64_t leaf)
 {

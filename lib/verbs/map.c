@@ -215,20 +215,13 @@ static bool link_table(struct map_state *s, const struct iopgt_new_table *made, 
 /* Leaves into a table that no walker reaches. */
 static void fill_leaves(const struct map_state *s, struct entry_run run)
 {
-	const struct iopgt_format *f = &s->table->format;
-	uint64_t size = geometry_size(&s->table->geometry, run.level);
-
 	while (run.count) {
 		bool group;
 		uint32_t count = alike(s, &run, &group);
-		uint64_t leaf = format_make_leaf(f, run.level, run.iova + s->offset,
-		                                 s->bits | (group ? f->contiguous : 0));
-		live_descriptor *entries = &run.entries[run.index];
 
-		for (uint32_t i = 0; i < count; i++) {
-			live_store(&entries[i], leaf);
-			leaf = format_next_leaf(f, leaf, size);
-		}
+		table_fill(s->table, &run.entries[run.index], count, run.level,
+		           run.iova + s->offset,
+		           s->bits | (group ? s->table->format.contiguous : 0));
 		run_step(s, &run, count);
 	}
 }

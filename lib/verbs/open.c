@@ -201,7 +201,7 @@ static int find_root(struct iopgt_table *table, uint64_t phys)
 		return IOPGT_BAD_ROOT;
 	table->root_phys = phys;
 	table->root = table->hal->phys_to_virt(table->context, phys, bytes);
-	return table->root ? IOPGT_OK : IOPGT_BAD_ROOT;
+	return table->root && table_is_aligned(table->root) ? IOPGT_OK : IOPGT_BAD_ROOT;
 }
 
 static int take_over(struct iopgt_table *table, const struct iopgt_hal *hal,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/bitmap.h"
+#include "core/bits.h"
 #include "core/regroup.h"
 #include "core/split_batch.h"
 #include "core/unlink.h"
@@ -54,35 +55,58 @@ static bool takes_whole_table(const struct unmap_state *s, uint32_t run)
 	       run == geometry_entries(&s->table->geometry, s->c.level);
 }
 
+/* Removes those of up to 64 pages that are in `leaves`. */
+static void remove_pages(struct unmap_state *s, live_descriptor *entries, uint64_t iova,
+                         uint64_t leaves)
+{
+	uint64_t granule = geometry_granule(&s->table->geometry);
+
+	for (; leaves; leaves &= leaves - 1) {
+		uint32_t i = bits_lowest(leaves);
+		uint64_t first = iova + i * granule;
+
+		remove_leaf(s, &entries[i], (struct iopgt_range){first, first + granule - 1});
+	}
+}
+
+/* The page `count` after the cursor's. */
+static uint64_t page_at(const struct unmap_state *s, uint32_t count)
+{
+	return s->c.iova + ((uint64_t)count << s->table->geometry.granule_shift);
+}
+
 /* Pages from the cursor on; *steps: how many entries are done. */
 static int unmap_pages(struct unmap_state *s, uint32_t *steps)
 {
 	const struct iopgt_format *f = &s->table->format;
 	live_descriptor *entries = cursor_entry(&s->c);
-	uint64_t granule = geometry_granule(&s->table->geometry);
 	struct iopgt_range removed = {1, 0};
 	uint32_t run = cursor_run(&s->c);
+	uint32_t n = 64 - (cursor_index(&s->c) & 63);
 	bool whole = takes_whole_table(s, run);
-	uint64_t iova = s->c.iova;
 	uint32_t pages = 0;
 	bool broken = false;
 
-	for (uint32_t i = 0; i < run; i++, iova += granule) {
-		uint64_t d = live_load(&entries[i]);
+	for (uint32_t i = 0; i < run; i += n, n = 64) {
+		uint64_t leaves;
 
-		if (!format_is_leaf(f, IOPGT_LAST_LEVEL, d)) {
-			broken |= format_is_broken(f, d);
+		if (n > run - i)
+			n = run - i;
+		leaves = table_leaf_mask(s->table, &entries[i], n, IOPGT_LAST_LEVEL);
+		if (leaves != bits_low(n))
+			broken |=
+				live_match(&entries[i], n, f->present | f->broken, f->broken) != 0;
+		pages += bits_count(leaves);
+		if (whole || !leaves)
 			continue;
-		}
-		if (!whole)
-			remove_leaf(s, &entries[i], (struct iopgt_range){iova, iova + granule - 1});
-		if (!pages++)
-			removed.first = iova;
-		removed.last = iova + granule - 1;
+		if (removed.first > removed.last)
+			removed.first = page_at(s, i + bits_lowest(leaves));
+		removed.last = page_at(s, i + bits_highest(leaves) + 1) - 1;
+		remove_pages(s, &entries[i], page_at(s, i), leaves);
 	}
 	s->op->stats.unmapped += pages;
 	s->op->stats.holes += run - pages;
-	if (!whole && pages) {
+	if (removed.first <= removed.last) {
 		table_clean(s->table, entries, run);
 		gather_at_cursor(s->table, s->op, &s->c, removed);
 	}
