@@ -7,27 +7,6 @@
 
 #define ROUNDS 2
 
-/* Writes (or reads) random pages of the piece, in runs. */
-static void touch_some(struct piece *p, enum walker_access access)
-{
-	uint64_t runs = random_below(p->random, 24);
-
-	for (uint64_t n = 0; n < runs; n++) {
-		unsigned unit = (unsigned)random_below(p->random, UNITS);
-		uint64_t pages = unit_pages(p), at = random_below(p->random, pages);
-		uint64_t count =
-			1 + (random_chance(p->random, 2) ? random_below(p->random, 70) : 0);
-
-		for (; count && at < pages; count--, at++) {
-			if (!p->mapped[unit][at])
-				continue;
-			assert_true(
-				access_ok(p->f, 0, unit_at(p, unit) + at * granule(p->f), access));
-			p->marked[unit][at] = true;
-		}
-	}
-}
-
 /* The same call once more finds nothing, asks for nothing and waits for nothing. */
 static void expect_nothing(struct piece *p, struct iopgt_op *op)
 {

@@ -63,7 +63,7 @@ static inline void model_add(struct model *m, struct change change)
 {
 	bool any = change.level == IOPGT_NO_LEVEL;
 	uint8_t stride = (uint8_t)log2_of(any ? granule(m->f) : level_size(m->f, change.level));
-	struct iopgt_invalidation *last = &m->ranges[m->count - 1];
+	struct iopgt_invalidation *last = &m->ranges[m->count ? m->count - 1 : 0];
 
 	if (m->count && change.first - (last->iova + last->size) <= m->f->host.options.join_bytes) {
 		last->size = change.first + change.size - last->iova;
@@ -307,6 +307,27 @@ static inline uint64_t model_marked(struct piece *p, uint64_t first, uint64_t la
 		}
 	}
 	return found;
+}
+
+/* Writes (or reads) random pages of the piece, in runs. */
+static inline void touch_some(struct piece *p, enum walker_access access)
+{
+	uint64_t runs = random_below(p->random, 24);
+
+	for (uint64_t n = 0; n < runs; n++) {
+		unsigned unit = (unsigned)random_below(p->random, UNITS);
+		uint64_t pages = unit_pages(p), at = random_below(p->random, pages);
+		uint64_t count =
+			1 + (random_chance(p->random, 2) ? random_below(p->random, 70) : 0);
+
+		for (; count && at < pages; count--, at++) {
+			if (!p->mapped[unit][at])
+				continue;
+			assert_true(
+				access_ok(p->f, 0, unit_at(p, unit) + at * granule(p->f), access));
+			p->marked[unit][at] = true;
+		}
+	}
 }
 
 /* An address of the piece; of a unit, or anywhere in one of pages. */

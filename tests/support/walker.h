@@ -39,10 +39,11 @@ enum walker_flag {
 	WALKER_TTBR1 = 1 << 12,       /* stage 1: maps the top 2^input_bits bytes */
 	WALKER_AARCH32 = 1 << 13,     /* long descriptors of AArch32, G5.5: no HA, no HD */
 	/*
-	 * FEAT_HAFT; nothing without WALKER_HA (D8.5.1.3). Every walk, a speculative one too, sets AF in each
-	 * table descriptor that it reads, before it reads what is below (R_CGKWB,
-	 * R_XYNNS), and so caches none with AF = 0 (R_JFCYB). A walk that starts from a
-	 * cached one leaves those above it alone. Else bit 10 of tables is ignored.
+	 * FEAT_HAFT; nothing without WALKER_HA (D8.5.1.3). Every walk, a speculative one
+	 * too, sets AF in each table descriptor that it reads, before it reads what is
+	 * below (R_CGKWB, R_XYNNS), and so caches none with AF = 0 (R_JFCYB). A walk that
+	 * starts from a cached one leaves those above it alone. Else bit 10 of tables is
+	 * ignored.
 	 */
 	WALKER_HAFT = 1 << 14,
 	/*
@@ -50,7 +51,8 @@ enum walker_flag {
 	 * It asks for a translation to read, or to write, which marks the descriptor
 	 * dirty there and then, and keeps what it gets: through its own copy it goes on
 	 * without the SMMU, whatever becomes of the descriptor and the TLB, until the
-	 * copy is invalidated by itself. A copy that was asked for to read may only read.
+	 * copy is invalidated by itself. One that was asked for to read may only read, but
+	 * for grant_one_in.
 	 */
 	WALKER_ATS = 1 << 15,
 };

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One thread links tables, another one goes into them as soon as it sees them, and
+ * nothing else orders the two: the host takes no lock, and writes new table memory by
+ * plain stores. With a missing order ThreadSanitizer sees the first read of a table
+ * race with these. Without it, this shows that the calls work beside each other.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <iopgt/iopgt.h>
+
+#define ROUNDS  200
+#define BLOCK   (UINT64_C(1) << 21)
+#define GRANULE UINT64_C(4096)
+#define FIRST   (8 * BLOCK)
+#define MEMORY  ((ROUNDS + 16) * GRANULE)
+
+struct pair {
+	struct iopgt_hal hal;
+	struct iopgt_table table;
+	unsigned char *memory;
+	_Atomic uint64_t used;
+	_Atomic unsigned linked; /* rounds that the first thread has done */
+	/* What the second one does in a round, beside the page or block of the first. */
+	int (*beside)(struct pair *pair, uint64_t iova);
+	bool splits; /* the first one splits a block, else it maps a page */
+	int errors;
+};
+
+/* --- The host --- */
+
+static void *alloc_table(void *context, uint32_t bytes, uint32_t flags, uint64_t *phys)
+{
+	struct pair *pair = context;
+	uint64_t at = atomic_fetch_add_explicit(&pair->used, bytes, memory_order_relaxed);
+
+	if (at + bytes > MEMORY)
+		return NULL;
+	memset(pair->memory + at, flags & IOPGT_ALLOC_ZERO ? 0 : 0x54, bytes);
+	*phys = (uintptr_t)(pair->memory + at);
+	return pair->memory + at;
+}
+
+static void free_table(void *context, void *table, uint64_t phys, uint32_t bytes)
+{
+	(void)context;
+	(void)table;
+	(void)phys;
+	(void)bytes;
+}
+
+static int invalidate_range(void *context, const struct iopgt_invalidation *request)
+{
+	(void)context;
+	(void)request;
+	return IOPGT_OK;
+}
+
+static int succeed(void *context)
+{
+	(void)context;
+	return IOPGT_OK;
+}
+
+/* --- The second thread's calls, on pages 16 to 31 of the block --- */
+
+#define OTHERS (16 * GRANULE)
+
+static struct iopgt_op new_op(void)
+{
+	return (struct iopgt_op){.flags = IOPGT_OP_MAY_BREAK};
+}
+
+static int map_pages(struct pair *pair, uint64_t iova, uint64_t size, uint32_t prot)
+{
+	const struct iopgt_mapping mapping = {
+		.iova = iova, .phys = iova, .size = size, .prot = prot, .memory = IOPGT_WRITE_BACK};
+	struct iopgt_op op = new_op();
+	int error = iopgt_map(&pair->table, &mapping, &op);
+
+	return error ? error : iopgt_op_finish(&op);
+}
+
+static int map_beside(struct pair *pair, uint64_t iova)
+{
+	return map_pages(pair, iova + OTHERS, OTHERS, IOPGT_READ);
+}
+
+static int unmap_beside(struct pair *pair, uint64_t iova)
+{
+	struct iopgt_op op = new_op();
+
+	iopgt_unmap(&pair->table, iova + OTHERS, OTHERS, &op);
+	return iopgt_op_finish(&op);
+}
+
+static int protect_beside(struct pair *pair, uint64_t iova)
+{
+	struct iopgt_op op = new_op();
+
+	iopgt_protect(&pair->table, iova + OTHERS, OTHERS, IOPGT_READ, &op);
+	return iopgt_op_finish(&op);
+}
+
+static int merge_beside(struct pair *pair, uint64_t iova)
+{
+	struct iopgt_op op = new_op();
+
+	iopgt_merge_page(&pair->table, iova + OTHERS, OTHERS, &op);
+	return iopgt_op_finish(&op);
+}
+
+static int trim_beside(struct pair *pair, uint64_t iova)
+{
+	struct iopgt_op op = new_op();
+
+	iopgt_trim(&pair->table, iova + OTHERS, OTHERS, &op);
+	return iopgt_op_finish(&op);
+}
+
+static int read_dirty(struct pair *pair, uint64_t iova)
+{
+	uint64_t word = 0;
+	const struct iopgt_bitmap bitmap = {&word, iova, 64, 12};
+	struct iopgt_op op = new_op();
+	int error = iopgt_sync_dirty_log(&pair->table, iova + OTHERS, OTHERS, &bitmap, &op);
+
+	return error ? error : iopgt_op_finish(&op);
+}
+
+static int translate(struct pair *pair, uint64_t iova)
+{
+	struct iopgt_translation translation;
+	int error = iopgt_translate(&pair->table, iova + OTHERS, &translation);
+
+	return error == IOPGT_NOT_MAPPED ? IOPGT_OK : error;
+}
+
+static int access_fault(struct pair *pair, uint64_t iova)
+{
+	int error = iopgt_handle_access_fault(&pair->table, iova + OTHERS);
+
+	return error == IOPGT_FAULT ? IOPGT_OK : error;
+}
+
+static int ignore_run(void *context, const struct iopgt_mapping *run)
+{
+	(void)context;
+	(void)run;
+	return 0;
+}
+
+static int visit(struct pair *pair, uint64_t iova)
+{
+	const struct iopgt_mapping_visitor visitor = {.visit = ignore_run};
+	struct iopgt_op op = new_op();
+
+	return iopgt_for_each_mapping(&pair->table, iova + OTHERS, OTHERS, &visitor, &op);
+}
+
+static void ignore_line(void *context, const char *text)
+{
+	(void)context;
+	(void)text;
+}
+
+static int dump(struct pair *pair, uint64_t iova)
+{
+	const struct iopgt_writer writer = {.line = ignore_line};
+	struct iopgt_op op = new_op();
+
+	return iopgt_dump(&pair->table, iova + OTHERS, OTHERS, &writer, &op);
+}
+
+/* --- Two threads --- */
+
+static uint64_t block_of(unsigned round)
+{
+	return FIRST + round * BLOCK;
+}
+
+/* Makes the table of each round's block. */
+static void *link_tables(void *argument)
+{
+	struct pair *pair = argument;
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		uint64_t iova = block_of(round);
+		struct iopgt_op op = new_op();
+		int error;
+
+		if (pair->splits)
+			error = iopgt_split_block(&pair->table, iova, BLOCK, &op);
+		else
+			error = map_pages(pair, iova, GRANULE, IOPGT_READ);
+		pair->errors += error != IOPGT_OK;
+		atomic_store_explicit(&pair->linked, round + 1, memory_order_relaxed);
+	}
+	return NULL;
+}
+
+static void call_beside(struct pair *pair)
+{
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		while (atomic_load_explicit(&pair->linked, memory_order_relaxed) <= round) {
+		}
+		pair->errors += pair->beside(pair, block_of(round)) != IOPGT_OK;
+	}
+}
+
+static struct pair *new_pair(uint8_t bbm_level, uint64_t leaf_sizes)
+{
+	const struct iopgt_config config = {
+		.regime = IOPGT_STAGE1_EL1,
+		.granule_shift = 12,
+		.input_bits = 39,
+		.output_bits = 48,
+		.bbm_level = bbm_level,
+		.dirty = IOPGT_DIRTY_HARDWARE,
+		.leaf_sizes = leaf_sizes,
+	};
+	struct pair *pair = calloc(1, sizeof(*pair));
+
+	assert_non_null(pair);
+	pair->memory = aligned_alloc(GRANULE, MEMORY);
+	assert_non_null(pair->memory);
+	pair->hal = (struct iopgt_hal){
+		.flags = IOPGT_HAL_LINEAR,
+		.alloc_table = alloc_table,
+		.free_table = free_table,
+		.tlb = {.invalidate_range = invalidate_range,
+	                .invalidate_all = succeed,
+	                .sync = succeed},
+	};
+	assert_int_equal(iopgt_init(&pair->table, &config, &pair->hal, pair), IOPGT_OK);
+	return pair;
+}
+
+static void free_pair(struct pair *pair)
+{
+	assert_int_equal(iopgt_fini(&pair->table), IOPGT_OK);
+	free(pair->memory);
+	free(pair);
+}
+
+static void run(struct pair *pair, int (*beside)(struct pair *pair, uint64_t iova))
+{
+	struct iopgt_finding finding;
+	pthread_t thread;
+
+	pair->beside = beside;
+	/* The tables above are there from the beginning: each round makes one. */
+	assert_int_equal(map_pages(pair, FIRST - BLOCK, GRANULE, IOPGT_READ), IOPGT_OK);
+	assert_int_equal(pthread_create(&thread, NULL, link_tables, pair), 0);
+	call_beside(pair);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(pair->errors, 0);
+	assert_int_equal(iopgt_check(&pair->table, &finding), IOPGT_OK);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct iopgt_translation t;
+
+		assert_int_equal(iopgt_translate(&pair->table, block_of(round), &t), IOPGT_OK);
+		assert_int_equal(t.leaf_size, GRANULE);
+	}
+	free_pair(pair);
+}
+
+/* --- Tests --- */
+
+static int (*const calls[])(struct pair *pair, uint64_t iova) = {
+	map_beside, unmap_beside, protect_beside, merge_beside, trim_beside,
+	read_dirty, translate,    access_fault,   visit,        dump,
+};
+
+#define CALLS (sizeof(calls) / sizeof(calls[0]))
+
+static void tables_that_map_links_are_complete(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < CALLS; i++)
+		run(new_pair(2, GRANULE | BLOCK), calls[i]);
+}
+
+static void those_who_look_for_groups_see_complete_tables(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < CALLS; i++)
+		run(new_pair(2, GRANULE | 16 * GRANULE | BLOCK), calls[i]);
+}
+
+static void split_blocks_beside(uint8_t bbm_level)
+{
+	for (size_t i = 0; i < CALLS; i++) {
+		struct pair *pair = new_pair(bbm_level, GRANULE | BLOCK);
+
+		/* Merging is not for those that one splits. */
+		if (calls[i] == map_beside || calls[i] == merge_beside) {
+			free_pair(pair);
+			continue;
+		}
+		pair->splits = true;
+		assert_int_equal(map_pages(pair, FIRST, ROUNDS * BLOCK, IOPGT_READ | IOPGT_WRITE),
+		                 IOPGT_OK);
+		run(pair, calls[i]);
+	}
+}
+
+static void tables_that_replace_blocks_are_complete(void **state)
+{
+	(void)state;
+	split_blocks_beside(2);
+	split_blocks_beside(1);
+}
+
+static void tables_that_replace_broken_blocks_are_complete(void **state)
+{
+	(void)state;
+	split_blocks_beside(0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tables_that_map_links_are_complete),
+		cmocka_unit_test(those_who_look_for_groups_see_complete_tables),
+		cmocka_unit_test(tables_that_replace_blocks_are_complete),
+		cmocka_unit_test(tables_that_replace_broken_blocks_are_complete),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
