@@ -68,13 +68,15 @@ struct iopgt_format {
 /* The shape of the tree. Levels are Arm's: 3 is the last, the start may be -1. */
 struct iopgt_geometry {
 	uint8_t granule_shift;
-	uint8_t level_bits; /* index bits of a table: granule_shift - 3 */
 	uint8_t input_bits;
 	uint8_t output_bits;
 	int8_t start_level;
-	uint32_t root_bytes;   /* of the start table, concatenated ones included */
-	uint64_t input_first;  /* lowest input address: 0, or of TTBR1 the top of the space */
-	uint64_t leaf_sizes;   /* bit n: leaves of 2^n bytes are allowed; groups are leaves too */
+	uint32_t root_bytes;  /* of the start table, concatenated ones included */
+	uint64_t input_first; /* lowest input address: 0, or of TTBR1 the top of the space */
+	uint64_t leaf_sizes;  /* bit n: leaves of 2^n bytes are allowed; groups are leaves too */
+	/* [level + 1]: log2 of what an entry covers; highest index in a table. */
+	uint8_t shift[5];
+	uint32_t last_index[5];
 	uint8_t group_bits[5]; /* [level + 1]: log2 of the entries of a contiguous group; 0: none */
 };
 

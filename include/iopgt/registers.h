@@ -95,10 +95,11 @@ struct iopgt_register_inputs {
  * The STE's S1CIR, S1COR and S1CSH follow the table's walk, SHCFG is 1: the incoming
  * shareability is used.
  *
- * HAFT counts where MMFR1.HAFDBS or SMMU_IDR0.HTTU is 3, and TCR2_EL1 only while
- * HCRX_EL2.TCR2En (where there is an EL2) and SCR_EL3.TCR2En are 1, TCR2_EL2 only while
- * the latter is. A walker that ignores it loses dirty state: its table must not have
- * IOPGT_CONFIG_TABLE_ACCESS_FLAG, or be a domain's that knows.
+ * HAFT means something where MMFR1.HAFDBS is 3 or more, or SMMU_IDR0.HTTU is 3. A PE
+ * takes that of TCR2_EL1 for 0 unless HCRX_EL2.TCR2En (where there is an EL2) and
+ * SCR_EL3.TCR2En are 1, that of TCR2_EL2 unless the latter is. Writes of a walker without
+ * it are lost in a table with IOPGT_CONFIG_TABLE_ACCESS_FLAG, unless the table is a
+ * domain's and the walker attached without IOPGT_WALKER_TABLE_ACCESSED.
  *
  * Elsewhere: HCR_EL2.FWB (PE) is the caller's to set with
  * IOPGT_CONFIG_FORCED_WRITE_BACK; STE.S2FWB is set here. SCTLR, HCR_EL2.VM, AMAIR

@@ -52,6 +52,7 @@ struct iopgt_table {
 	bool opened;             /* by iopgt_open: what its descriptors say is not trusted */
 	bool read_only;          /* by iopgt_open */
 	bool grouped;            /* leaves may carry the Contiguous bit */
+	bool plain;              /* see direct.h */
 	bool access_managed;     /* somebody sets cleared access flags again */
 	bool adopting;       /* iopgt_open has not yet let non-coherent walkers see its tables */
 	uint64_t max_tables; /* where iopgt_check gives up; 0: never */
@@ -75,6 +76,7 @@ struct iopgt_table {
 	uint32_t tables;            /* atomic: tables in use but for the start table */
 	uint32_t failed_syncs;      /* atomic: they voided what other ops had posted */
 	struct iopgt_config config; /* as given */
+	uint64_t last_bits;         /* atomic: what leaf_bits gave last, and for which kind */
 	struct iopgt_claim claims[IOPGT_CLAIMS];
 };
 

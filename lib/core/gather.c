@@ -294,15 +294,6 @@ int iopgt_gather_sync(struct iopgt_table *table, struct iopgt_op *op)
 	return IOPGT_OK;
 }
 
-int iopgt_gather_settle(struct iopgt_op *op, struct iopgt_range range)
-{
-	const struct iopgt_gather *g = &op->gather;
-
-	if (!g->owed_last || range.first > g->owed_last || range.last < g->owed_first)
-		return IOPGT_OK;
-	return iopgt_gather_flush(op);
-}
-
 static int post_and_wait(struct iopgt_op *op)
 {
 	struct iopgt_gather *g = &op->gather;

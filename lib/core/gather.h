@@ -62,7 +62,14 @@ int iopgt_gather_harvest(struct iopgt_table *table, struct iopgt_op *op,
 int iopgt_gather_flush(struct iopgt_op *op);
 
 /* Flushes if the op owes anything in the range, as far as its bounds tell. */
-int iopgt_gather_settle(struct iopgt_op *op, struct iopgt_range range);
+static inline int gather_settle(struct iopgt_op *op, struct iopgt_range range)
+{
+	const struct iopgt_gather *g = &op->gather;
+
+	if (!g->owed_last || range.first > g->owed_last || range.last < g->owed_first)
+		return IOPGT_OK;
+	return iopgt_gather_flush(op);
+}
 
 /* Waits for finished transactions' marks to become visible. If that fails, all is owed. */
 int iopgt_gather_sync(struct iopgt_table *table, struct iopgt_op *op);

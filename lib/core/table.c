@@ -5,48 +5,32 @@
 #include "format/lpae.h"
 #include "format/regime.h"
 
-int iopgt_check_range(const struct iopgt_table *table, uint64_t iova, uint64_t size,
-                      struct iopgt_range *range)
+/* The kind of a leaf, in the bits of an address that a page has. 0: none. */
+static uint64_t key_of(const struct iopgt_table *table, const struct iopgt_leaf_kind *kind)
 {
-	const struct iopgt_geometry *g;
+	uint64_t key = UINT64_C(1) << 19 | kind->attributes << 11 | kind->memory << 8 | kind->prot;
 
-	if (!table)
-		return IOPGT_BAD_ARGUMENT;
-	g = &table->geometry;
-	if ((iova | size) & (geometry_granule(g) - 1))
-		return IOPGT_BAD_ALIGNMENT;
-	if (!geometry_has_input(g, iova) || !size || size - 1 > geometry_input_last(g) - iova)
-		return IOPGT_BAD_RANGE;
-	range->first = iova;
-	range->last = iova + (size - 1);
-	return IOPGT_OK;
+	if (kind->prot >= 1 << 8 || kind->memory >= 1 << 3 || kind->attributes >= 1 << 8)
+		return 0;
+	return key << table->geometry.granule_shift & table->format.address_low;
 }
 
-int iopgt_check_op(const struct iopgt_table *table, const struct iopgt_op *op)
+int iopgt_table_leaf_bits(struct iopgt_table *table, const struct iopgt_leaf_kind *kind,
+                          uint64_t *bits)
 {
-	if (!table || !op)
-		return IOPGT_BAD_ARGUMENT;
-	if (op->flags & ~(uint32_t)IOPGT_OP_ALL_FLAGS)
-		return IOPGT_BAD_FLAGS;
-	if (op->gather.table && op->gather.table != table)
-		return IOPGT_WRONG_OP;
-	return IOPGT_OK;
-}
+	const struct iopgt_format *f = &table->format;
+	uint64_t key = key_of(table, kind);
+	uint64_t last = live_load((live_descriptor *)&table->last_bits);
+	int err;
 
-int iopgt_check_call(const struct iopgt_table *table, uint64_t iova, uint64_t size,
-                     const struct iopgt_op *op, struct iopgt_range *range)
-{
-	int err = iopgt_check_op(table, op);
-
-	return err ? err : iopgt_check_range(table, iova, size, range);
-}
-
-int iopgt_check_change(const struct iopgt_table *table, uint64_t iova, uint64_t size,
-                       const struct iopgt_op *op, struct iopgt_range *range)
-{
-	int err = iopgt_check_call(table, iova, size, op, range);
-
-	return !err && table->read_only ? IOPGT_READ_ONLY : err;
+	if (key && (last & f->address_low) == key) {
+		*bits = last & ~f->address_low;
+		return IOPGT_OK;
+	}
+	err = f->leaf_bits(f, kind, bits);
+	if (!err && key)
+		live_store((live_descriptor *)&table->last_bits, *bits | key);
+	return err;
 }
 
 /* Whether walkers and this library can reach what alloc_table gave. */
@@ -106,6 +90,7 @@ int iopgt_table_init(struct iopgt_table *table, const struct iopgt_hal *hal, voi
 		return err;
 	table_set_hal(table, hal, context);
 	table->linear = (hal->flags & IOPGT_HAL_LINEAR) != 0;
+	table->plain = !table->non_coherent && !table->grouped && !table->format.address_high;
 	table->root = hal->alloc_table(context, bytes, IOPGT_ALLOC_ZERO, &table->root_phys);
 	if (!table->root)
 		return IOPGT_NO_MEMORY;

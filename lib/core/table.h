@@ -51,16 +51,51 @@ static inline void table_set_hal(struct iopgt_table *table, const struct iopgt_h
 	table->linear_offset = hal->linear_offset;
 }
 
-/* The common checks of a verb with a range and an op. Changes nothing. */
-int iopgt_check_range(const struct iopgt_table *table, uint64_t iova, uint64_t size,
-                      struct iopgt_range *range);
-int iopgt_check_op(const struct iopgt_table *table, const struct iopgt_op *op);
-int iopgt_check_call(const struct iopgt_table *table, uint64_t iova, uint64_t size,
-                     const struct iopgt_op *op, struct iopgt_range *range);
+/* The common checks of a verb with a range and an op. They change nothing. */
+static inline int iopgt_check_range(const struct iopgt_table *table, uint64_t iova, uint64_t size,
+                                    struct iopgt_range *range)
+{
+	const struct iopgt_geometry *g;
+
+	if (!table)
+		return IOPGT_BAD_ARGUMENT;
+	g = &table->geometry;
+	if ((iova | size) & (geometry_granule(g) - 1))
+		return IOPGT_BAD_ALIGNMENT;
+	if (!geometry_has_input(g, iova) || !size || size - 1 > geometry_input_last(g) - iova)
+		return IOPGT_BAD_RANGE;
+	range->first = iova;
+	range->last = iova + (size - 1);
+	return IOPGT_OK;
+}
+
+static inline int iopgt_check_op(const struct iopgt_table *table, const struct iopgt_op *op)
+{
+	if (!table || !op)
+		return IOPGT_BAD_ARGUMENT;
+	if (op->flags & ~(uint32_t)IOPGT_OP_ALL_FLAGS)
+		return IOPGT_BAD_FLAGS;
+	if (op->gather.table && op->gather.table != table)
+		return IOPGT_WRONG_OP;
+	return IOPGT_OK;
+}
+
+static inline int iopgt_check_call(const struct iopgt_table *table, uint64_t iova, uint64_t size,
+                                   const struct iopgt_op *op, struct iopgt_range *range)
+{
+	int err = iopgt_check_op(table, op);
+
+	return err ? err : iopgt_check_range(table, iova, size, range);
+}
 
 /* The same for a verb that changes the table. */
-int iopgt_check_change(const struct iopgt_table *table, uint64_t iova, uint64_t size,
-                       const struct iopgt_op *op, struct iopgt_range *range);
+static inline int iopgt_check_change(const struct iopgt_table *table, uint64_t iova, uint64_t size,
+                                     const struct iopgt_op *op, struct iopgt_range *range)
+{
+	int err = iopgt_check_call(table, iova, size, op, range);
+
+	return !err && table->read_only ? IOPGT_READ_ONLY : err;
+}
 
 /* Whether the entries of a live leaf may be replaced, or a group changed, at all. */
 static inline bool table_may_break(const struct iopgt_table *table, const struct iopgt_op *op)
@@ -147,6 +182,10 @@ static inline void table_fill(const struct iopgt_table *table, live_descriptor *
 		phys += run * size;
 	}
 }
+
+/* format.leaf_bits; what was asked for last is remembered. */
+int iopgt_table_leaf_bits(struct iopgt_table *table, const struct iopgt_leaf_kind *kind,
+                          uint64_t *bits);
 
 /* Leaves among up to 64 entries of one level. */
 static inline uint64_t table_leaf_mask(const struct iopgt_table *table, live_descriptor *entries,

@@ -58,11 +58,29 @@ static int check_input_bits(const struct iopgt_config *config)
 	return IOPGT_OK;
 }
 
+/* Index bits of a table below the start table. */
+static unsigned level_bits(const struct iopgt_geometry *g)
+{
+	return g->granule_shift - 3u;
+}
+
+void iopgt_geometry_set_levels(struct iopgt_geometry *g)
+{
+	for (int level = -1; level <= IOPGT_LAST_LEVEL; level++) {
+		unsigned shift =
+			g->granule_shift + (unsigned)(IOPGT_LAST_LEVEL - level) * level_bits(g);
+		unsigned bits = level == g->start_level ? g->input_bits - shift : level_bits(g);
+
+		g->shift[level + 1] = (uint8_t)shift;
+		g->last_index[level + 1] = (UINT32_C(1) << (bits & 31)) - 1;
+	}
+}
+
 static int start_level_of(const struct iopgt_geometry *g, bool stage2)
 {
 	int level = IOPGT_LAST_LEVEL;
 
-	while (geometry_shift(g, level) + g->level_bits < g->input_bits)
+	while (geometry_shift(g, level) + level_bits(g) < g->input_bits)
 		level--;
 	/*
 	 * A start table of at most 16 entries is replaced by that many tables one
@@ -132,11 +150,10 @@ uint64_t iopgt_geometry_all_leaf_sizes(const struct iopgt_geometry *g,
 /* What the granule has, whatever the input space is. */
 static struct iopgt_geometry boundless(const struct iopgt_config *config)
 {
-	struct iopgt_geometry all = {.granule_shift = config->granule_shift,
-	                             .level_bits = (uint8_t)(config->granule_shift - 3),
-	                             .input_bits = 63,
-	                             .start_level = -1};
+	struct iopgt_geometry all = {
+		.granule_shift = config->granule_shift, .input_bits = 63, .start_level = -1};
 
+	iopgt_geometry_set_levels(&all);
 	set_group_bits(&all);
 	return all;
 }
@@ -175,13 +192,15 @@ int iopgt_geometry_init(struct iopgt_geometry *g, const struct iopgt_config *con
 		return err;
 	*g = (struct iopgt_geometry){
 		.granule_shift = (uint8_t)shift,
-		.level_bits = (uint8_t)(shift - 3),
 		.input_bits = config->input_bits,
 		.output_bits = config->output_bits,
 	};
 	if (config->flags & IOPGT_CONFIG_TTBR1)
 		g->input_first = ~(geometry_input_size(g) - 1);
+	/* Its shifts are needed to find the start level. */
+	iopgt_geometry_set_levels(g);
 	g->start_level = (int8_t)start_level_of(g, regime_is_stage2(config->regime));
+	iopgt_geometry_set_levels(g);
 	g->root_bytes = geometry_entries(g, g->start_level) * (uint32_t)sizeof(uint64_t);
 	if (g->root_bytes < START_TABLE_BYTES_MIN)
 		g->root_bytes = START_TABLE_BYTES_MIN;

@@ -16,6 +16,9 @@
 /* Fills *g; an error names the field of the configuration that is wrong. */
 int iopgt_geometry_init(struct iopgt_geometry *g, const struct iopgt_config *config);
 
+/* Fills in what follows from granule_shift, input_bits and start_level. */
+void iopgt_geometry_set_levels(struct iopgt_geometry *g);
+
 /* All leaf sizes that fit, groups included, for a geometry that was found legal. */
 uint64_t iopgt_geometry_all_leaf_sizes(const struct iopgt_geometry *g,
                                        const struct iopgt_config *config);
@@ -24,7 +27,7 @@ uint64_t iopgt_geometry_all_leaf_sizes(const struct iopgt_geometry *g,
 static inline unsigned geometry_shift(const struct iopgt_geometry *g, int level)
 {
 	IOPGT_ASSERT(level <= IOPGT_LAST_LEVEL);
-	return g->granule_shift + (unsigned)(IOPGT_LAST_LEVEL - level) * g->level_bits;
+	return g->shift[level + 1];
 }
 
 static inline uint64_t geometry_size(const struct iopgt_geometry *g, int level)
@@ -40,17 +43,13 @@ static inline uint64_t geometry_granule(const struct iopgt_geometry *g)
 /* Entries of a table at `level`. */
 static inline uint32_t geometry_entries(const struct iopgt_geometry *g, int level)
 {
-	unsigned bits = g->level_bits;
-
-	if (level == g->start_level)
-		bits = g->input_bits - geometry_shift(g, level);
-	return UINT32_C(1) << bits;
+	return g->last_index[level + 1] + 1;
 }
 
 /* Index of the entry for iova in its table at `level`. */
 static inline uint32_t geometry_index(const struct iopgt_geometry *g, int level, uint64_t iova)
 {
-	return (uint32_t)(iova >> geometry_shift(g, level)) & (geometry_entries(g, level) - 1);
+	return (uint32_t)(iova >> geometry_shift(g, level)) & g->last_index[level + 1];
 }
 
 static inline uint64_t geometry_first(const struct iopgt_geometry *g, int level, uint64_t iova)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/cursor.h"
+#include "core/direct.h"
 #include "core/gather.h"
 #include "core/walked.h"
 
@@ -315,12 +316,50 @@ static int roll_back(struct map_state *s)
 	return err;
 }
 
+/* The plain case. False: it is not, and nothing was done. */
+static bool map_direct(const struct iopgt_table *table, struct iopgt_range range, uint64_t phys,
+                       uint64_t bits, struct iopgt_op *op)
+{
+	const struct iopgt_format *f = &table->format;
+	uint32_t count = direct_count(table, range, op);
+	live_descriptor *entries;
+
+	/* What starts dirty marks the tables above. */
+	if (!count || (f->walked && format_is_dirty(f, bits)))
+		return false;
+	entries = direct_pages(table, range);
+	if (!entries || free_entries(f, entries, count) < count)
+		return false;
+	live_fill(entries, count, format_make_leaf(f, IOPGT_LAST_LEVEL, phys, bits),
+	          geometry_granule(&table->geometry));
+	direct_looked_at(table, op, count);
+	return true;
+}
+
+static __attribute__((noinline)) int map_range(struct iopgt_table *table, struct iopgt_range range,
+                                               uint64_t phys, uint64_t bits, struct iopgt_op *op)
+{
+	struct map_state s = {.table = table,
+	                      .op = op,
+	                      .offset = phys - range.first,
+	                      .bits = bits,
+	                      .trimmed = {1, 0}};
+	int err, left;
+
+	cursor_start(&s.c, table, range, op);
+	err = map_loop(&s);
+	op->stats.looked_at += s.c.looked_at;
+	if (!err || err == IOPGT_AGAIN)
+		return err;
+	left = roll_back(&s);
+	return left ? left : err;
+}
+
 int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *m, struct iopgt_op *op)
 {
-	struct map_state s = {.table = table, .op = op, .trimmed = {1, 0}};
 	struct iopgt_leaf_kind kind;
 	struct iopgt_range range;
-	uint32_t prot;
+	uint64_t bits;
 	int err;
 
 	if (!m)
@@ -330,26 +369,20 @@ int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *m, struct i
 		err = check_mapping(table, m);
 	if (err)
 		return err;
-	prot = m->prot;
-	if (table->map_clean && !(prot & IOPGT_NO_TRACK))
-		prot |= IOPGT_CLEAN;
-	kind = (struct iopgt_leaf_kind){prot, m->memory, m->attributes};
-	err = table->format.leaf_bits(&table->format, &kind, &s.bits);
+	kind = (struct iopgt_leaf_kind){m->prot, m->memory, m->attributes};
+	if (table->map_clean && !(m->prot & IOPGT_NO_TRACK))
+		kind.prot |= IOPGT_CLEAN;
+	err = iopgt_table_leaf_bits(table, &kind, &bits);
 	if (err)
 		return err;
-	s.offset = m->phys - m->iova;
 	/* What this op removed here is out of all caches before anything takes its place. */
-	err = iopgt_gather_settle(op, range);
+	err = gather_settle(op, range);
 	if (err)
 		return err;
-	cursor_start(&s.c, table, range, op);
-	err = map_loop(&s);
-	op->stats.looked_at += s.c.looked_at;
-	if (err && err != IOPGT_AGAIN) {
-		int left = roll_back(&s);
-
-		return left ? left : err;
-	}
+	if (!map_direct(table, range, m->phys, bits, op))
+		err = map_range(table, range, m->phys, bits, op);
+	if (err && err != IOPGT_AGAIN)
+		return err;
 	op->stats.mapped +=
 		((err ? op->next : range.last + 1) - range.first) >> table->geometry.granule_shift;
 	table_publish(table);

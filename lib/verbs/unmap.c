@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/bitmap.h"
 #include "core/bits.h"
+#include "core/direct.h"
 #include "core/regroup.h"
 #include "core/split_batch.h"
 #include "core/unlink.h"
@@ -212,15 +213,47 @@ static int unmap_range(struct unmap_state *s, struct iopgt_range range)
 	return err;
 }
 
-int iopgt_unmap(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op)
+/* The plain case. False: it is not, and nothing was done. */
+static bool unmap_direct(struct iopgt_table *table, struct iopgt_range range, struct iopgt_op *op)
+{
+	const struct iopgt_format *f = &table->format;
+	uint32_t count = direct_count(table, range, op);
+	live_descriptor *entries;
+
+	/* A sequence takes tables that its calls empty together. */
+	if (!count || op->resumed_from)
+		return false;
+	entries = direct_pages(table, range);
+	for (uint32_t i = 0; entries && i < count; i++)
+		if (!format_is_leaf(f, IOPGT_LAST_LEVEL, live_load(&entries[i])))
+			return false;
+	if (!entries)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		live_store(&entries[i], 0);
+	iopgt_gather_leaves(table, op, range, IOPGT_LAST_LEVEL);
+	op->stats.unmapped += count;
+	direct_looked_at(table, op, count);
+	return true;
+}
+
+static __attribute__((noinline)) int unmap_all(struct iopgt_table *table, struct iopgt_range range,
+                                               struct iopgt_op *op)
 {
 	struct unmap_state s = {.table = table, .op = op};
+	int err = iopgt_ungroup_ends(table, range, op);
+
+	return err ? err : unmap_range(&s, range);
+}
+
+int iopgt_unmap(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op)
+{
 	struct iopgt_range range;
 	int err = iopgt_check_change(table, iova, size, op, &range);
 
-	if (!err)
-		err = iopgt_ungroup_ends(table, range, op);
-	return err ? err : unmap_range(&s, range);
+	if (err || unmap_direct(table, range, op))
+		return err;
+	return unmap_all(table, range, op);
 }
 
 int iopgt_unmap_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,

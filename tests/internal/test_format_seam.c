@@ -94,13 +94,13 @@ static void seam_init(struct seam *s)
 	s->table.format = made_up;
 	s->table.geometry = (struct iopgt_geometry){
 		.granule_shift = 12,
-		.level_bits = 9,
 		.input_bits = 39,
 		.output_bits = 48,
 		.start_level = 1,
 		.root_bytes = 4096,
 		.leaf_sizes = PAGE | BLOCK,
 	};
+	iopgt_geometry_set_levels(&s->table.geometry);
 	s->table.map_leaf_sizes = s->table.geometry.leaf_sizes;
 	s->table.bbm_level = 1;
 	s->table.tlb = &s->host.hal.tlb;
