@@ -61,7 +61,7 @@ static void fill(const struct split_batch *b, struct split_slot *slot, uint64_t 
 		bits = format_with_state(f, bits, f->state_clean);
 	if (slot->clean)
 		bits &= ~f->kept_dirty;
-	table_fill(b->table, slot->table.entries, count, level, phys, bits);
+	table_fill(b->table, (struct table_run){slot->table.entries, count, level}, phys, bits);
 	slot->block = block;
 }
 

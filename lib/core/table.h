@@ -162,24 +162,28 @@ static inline void table_clean(const struct iopgt_table *table, live_descriptor 
 		                  count * (uint32_t)sizeof(*entries));
 }
 
-/*
- * Leaves of a level into entries that no walker reaches: of outputs that follow each
- * other from phys on, with the given bits.
- */
-static inline void table_fill(const struct iopgt_table *table, live_descriptor *entries,
-                              uint32_t count, int level, uint64_t phys, uint64_t bits)
+/* Entries of one level, in memory that no walker reaches. */
+struct table_run {
+	live_descriptor *entries;
+	uint32_t count;
+	int level;
+};
+
+/* Makes them leaves, whose outputs follow each other from phys on, with the given bits. */
+static inline void table_fill(const struct iopgt_table *table, struct table_run run, uint64_t phys,
+                              uint64_t bits)
 {
 	const struct iopgt_format *f = &table->format;
-	uint64_t size = geometry_size(&table->geometry, level);
+	uint64_t size = geometry_size(&table->geometry, run.level);
 
-	while (count) {
+	while (run.count) {
 		uint64_t in_place = format_leaves_in_place(f, phys, size);
-		uint32_t run = in_place < count ? (uint32_t)in_place : count;
+		uint32_t count = in_place < run.count ? (uint32_t)in_place : run.count;
 
-		live_fill(entries, run, format_make_leaf(f, level, phys, bits), size);
-		entries += run;
-		count -= run;
-		phys += run * size;
+		live_fill(run.entries, count, format_make_leaf(f, run.level, phys, bits), size);
+		run.entries += count;
+		run.count -= count;
+		phys += count * size;
 	}
 }
 

@@ -220,7 +220,7 @@ static void fill_leaves(const struct map_state *s, struct entry_run run)
 		bool group;
 		uint32_t count = alike(s, &run, &group);
 
-		table_fill(s->table, &run.entries[run.index], count, run.level,
+		table_fill(s->table, (struct table_run){&run.entries[run.index], count, run.level},
 		           run.iova + s->offset,
 		           s->bits | (group ? s->table->format.contiguous : 0));
 		run_step(s, &run, count);
