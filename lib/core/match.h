@@ -12,8 +12,9 @@
  * - x86-64: an aligned 64-bit read is atomic (Intel SDM 3A 9.1.1, AMD APM 2 7.3.2). A
  *   128-bit one is too where there is AVX; older processors make it of 64-bit reads.
  *
- * <arm_neon.h> is the compiler's own, as <stdint.h> is. The vectors are volatile, so that the compiler makes each one access. What one read
- * misses the next scan finds, as with any other load.
+ * The vectors are volatile, so that the compiler makes each one access. What one read
+ * misses the next scan finds, as with any other load. <arm_neon.h> is the compiler's own,
+ * as <stdint.h> is.
  */
 #ifndef IOPGT_CORE_MATCH_H
 #define IOPGT_CORE_MATCH_H
