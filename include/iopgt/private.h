@@ -73,6 +73,8 @@ struct iopgt_geometry {
 	int8_t start_level;
 	uint32_t root_bytes;  /* of the start table, concatenated ones included */
 	uint64_t input_first; /* lowest input address: 0, or of TTBR1 the top of the space */
+	uint64_t input_last;  /* highest one */
+	uint64_t output_last; /* highest output address */
 	uint64_t leaf_sizes;  /* bit n: leaves of 2^n bytes are allowed; groups are leaves too */
 	/* [level + 1]: log2 of what an entry covers; highest index in a table. */
 	uint8_t shift[5];

@@ -10,32 +10,8 @@
 
 #include "core/table.h"
 
-/*
- * The entry of the range's first page; null: not plain, nothing was changed. What is
- * behind a table is not read before it is known to be one.
- */
-static inline live_descriptor *direct_pages(const struct iopgt_table *table,
-                                            struct iopgt_range range)
-{
-	const struct iopgt_format *f = &table->format;
-	const struct iopgt_geometry *g = &table->geometry;
-	uint64_t low = geometry_size(g, IOPGT_LAST_LEVEL - 1) - 1;
-	uint64_t mask = f->table_mask | f->unsettled;
-	live_descriptor *entries = table->root;
-
-	if (!table->plain || (range.first ^ range.last) > low || range.last - range.first == low)
-		return NULL;
-	for (int level = g->start_level; level < IOPGT_LAST_LEVEL; level++) {
-		uint64_t d = live_load_table(&entries[geometry_index(g, level, range.first)]);
-
-		if (!format_is_present(f, d) || (d & mask) != f->table_value)
-			return NULL;
-		entries = table_virt(table, d & f->address_low);
-		if (!entries)
-			return NULL;
-	}
-	return &entries[geometry_index(g, IOPGT_LAST_LEVEL, range.first)];
-}
+/* The entry of the range's first page; null: not plain, nothing was changed. */
+live_descriptor *iopgt_direct_pages(const struct iopgt_table *table, struct iopgt_range range);
 
 /* Pages of the range, if an op's budget allows for all of them; else 0. */
 static inline uint32_t direct_count(const struct iopgt_table *table, struct iopgt_range range,

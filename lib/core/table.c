@@ -5,29 +5,12 @@
 #include "format/lpae.h"
 #include "format/regime.h"
 
-/* The kind of a leaf, in the bits of an address that a page has. 0: none. */
-static uint64_t key_of(const struct iopgt_table *table, const struct iopgt_leaf_kind *kind)
+int iopgt_table_new_bits(struct iopgt_table *table, const struct iopgt_leaf_kind *kind,
+                         uint64_t *bits)
 {
-	uint64_t key = UINT64_C(1) << 19 | kind->attributes << 11 | kind->memory << 8 | kind->prot;
+	uint64_t key = table_kind_key(table, kind);
+	int err = table->format.leaf_bits(&table->format, kind, bits);
 
-	if (kind->prot >= 1 << 8 || kind->memory >= 1 << 3 || kind->attributes >= 1 << 8)
-		return 0;
-	return key << table->geometry.granule_shift & table->format.address_low;
-}
-
-int iopgt_table_leaf_bits(struct iopgt_table *table, const struct iopgt_leaf_kind *kind,
-                          uint64_t *bits)
-{
-	const struct iopgt_format *f = &table->format;
-	uint64_t key = key_of(table, kind);
-	uint64_t last = live_load((live_descriptor *)&table->last_bits);
-	int err;
-
-	if (key && (last & f->address_low) == key) {
-		*bits = last & ~f->address_low;
-		return IOPGT_OK;
-	}
-	err = f->leaf_bits(f, kind, bits);
 	if (!err && key)
 		live_store((live_descriptor *)&table->last_bits, *bits | key);
 	return err;
@@ -90,7 +73,9 @@ int iopgt_table_init(struct iopgt_table *table, const struct iopgt_hal *hal, voi
 		return err;
 	table_set_hal(table, hal, context);
 	table->linear = (hal->flags & IOPGT_HAL_LINEAR) != 0;
-	table->plain = !table->non_coherent && !table->grouped && !table->format.address_high;
+	/* What is present and no table is told from a table by its value alone. */
+	table->plain = !table->non_coherent && !table->grouped && !table->format.address_high &&
+	               (table->format.table_value & table->format.present);
 	table->root = hal->alloc_table(context, bytes, IOPGT_ALLOC_ZERO, &table->root_phys);
 	if (!table->root)
 		return IOPGT_NO_MEMORY;

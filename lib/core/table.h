@@ -187,9 +187,36 @@ static inline void table_fill(const struct iopgt_table *table, struct table_run 
 	}
 }
 
-/* format.leaf_bits; what was asked for last is remembered. */
-int iopgt_table_leaf_bits(struct iopgt_table *table, const struct iopgt_leaf_kind *kind,
-                          uint64_t *bits);
+/*
+ * format.leaf_bits. What was asked for last is remembered, with its bits in one word: the
+ * kind stands where a leaf has its address.
+ */
+int iopgt_table_new_bits(struct iopgt_table *table, const struct iopgt_leaf_kind *kind,
+                         uint64_t *bits);
+
+/* 0: none. */
+static inline uint64_t table_kind_key(const struct iopgt_table *table,
+                                      const struct iopgt_leaf_kind *kind)
+{
+	uint64_t key = UINT64_C(1) << 19 | kind->attributes << 11 | kind->memory << 8 | kind->prot;
+
+	return (kind->prot | kind->attributes) >= 1 << 8 || kind->memory >= 1 << 3
+	               ? 0
+	               : key << table->geometry.granule_shift;
+}
+
+static inline int table_leaf_bits(struct iopgt_table *table, const struct iopgt_leaf_kind *kind,
+                                  uint64_t *bits)
+{
+	uint64_t address = table->format.address_low;
+	uint64_t last = live_load((live_descriptor *)&table->last_bits);
+
+	*bits = last & ~address;
+	/* 0 is remembered of nothing. */
+	if ((last & address) == table_kind_key(table, kind) && last)
+		return IOPGT_OK;
+	return iopgt_table_new_bits(table, kind, bits);
+}
 
 /* Leaves among up to 64 entries of one level. */
 static inline uint64_t table_leaf_mask(const struct iopgt_table *table, live_descriptor *entries,

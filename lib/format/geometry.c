@@ -66,6 +66,8 @@ static unsigned level_bits(const struct iopgt_geometry *g)
 
 void iopgt_geometry_set_levels(struct iopgt_geometry *g)
 {
+	g->input_last = g->input_first | (geometry_input_size(g) - 1);
+	g->output_last = (UINT64_C(1) << g->output_bits) - 1;
 	for (int level = -1; level <= IOPGT_LAST_LEVEL; level++) {
 		unsigned shift =
 			g->granule_shift + (unsigned)(IOPGT_LAST_LEVEL - level) * level_bits(g);

@@ -16,7 +16,7 @@
 /* Fills *g; an error names the field of the configuration that is wrong. */
 int iopgt_geometry_init(struct iopgt_geometry *g, const struct iopgt_config *config);
 
-/* Fills in what follows from granule_shift, input_bits and start_level. */
+/* Fills in what follows from sizes, start_level and input_first. */
 void iopgt_geometry_set_levels(struct iopgt_geometry *g);
 
 /* All leaf sizes that fit, groups included, for a geometry that was found legal. */
@@ -71,7 +71,7 @@ static inline bool geometry_leaf_allowed(uint64_t leaf_sizes, const struct iopgt
 /* Largest output address. */
 static inline uint64_t geometry_output_last(const struct iopgt_geometry *g)
 {
-	return (UINT64_C(1) << g->output_bits) - 1;
+	return g->output_last;
 }
 
 /* Bytes of the input space. */
@@ -83,7 +83,7 @@ static inline uint64_t geometry_input_size(const struct iopgt_geometry *g)
 /* Largest input address. */
 static inline uint64_t geometry_input_last(const struct iopgt_geometry *g)
 {
-	return g->input_first | (geometry_input_size(g) - 1);
+	return g->input_last;
 }
 
 static inline bool geometry_has_input(const struct iopgt_geometry *g, uint64_t iova)

@@ -327,7 +327,7 @@ static bool map_direct(const struct iopgt_table *table, struct iopgt_range range
 	/* What starts dirty marks the tables above. */
 	if (!count || (f->walked && format_is_dirty(f, bits)))
 		return false;
-	entries = direct_pages(table, range);
+	entries = iopgt_direct_pages(table, range);
 	if (!entries || free_entries(f, entries, count) < count)
 		return false;
 	live_fill(entries, count, format_make_leaf(f, IOPGT_LAST_LEVEL, phys, bits),
@@ -372,7 +372,7 @@ int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *m, struct i
 	kind = (struct iopgt_leaf_kind){m->prot, m->memory, m->attributes};
 	if (table->map_clean && !(m->prot & IOPGT_NO_TRACK))
 		kind.prot |= IOPGT_CLEAN;
-	err = iopgt_table_leaf_bits(table, &kind, &bits);
+	err = table_leaf_bits(table, &kind, &bits);
 	if (err)
 		return err;
 	/* What this op removed here is out of all caches before anything takes its place. */

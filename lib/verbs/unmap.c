@@ -223,7 +223,7 @@ static bool unmap_direct(struct iopgt_table *table, struct iopgt_range range, st
 	/* A sequence takes tables that its calls empty together. */
 	if (!count || op->resumed_from)
 		return false;
-	entries = direct_pages(table, range);
+	entries = iopgt_direct_pages(table, range);
 	for (uint32_t i = 0; entries && i < count; i++)
 		if (!format_is_leaf(f, IOPGT_LAST_LEVEL, live_load(&entries[i])))
 			return false;
@@ -231,7 +231,7 @@ static bool unmap_direct(struct iopgt_table *table, struct iopgt_range range, st
 		return false;
 	for (uint32_t i = 0; i < count; i++)
 		live_store(&entries[i], 0);
-	iopgt_gather_leaves(table, op, range, IOPGT_LAST_LEVEL);
+	gather_leaves(table, op, range, IOPGT_LAST_LEVEL);
 	op->stats.unmapped += count;
 	direct_looked_at(table, op, count);
 	return true;
