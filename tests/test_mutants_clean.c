@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Two calls that need the same new table, for walkers that do not snoop: one has linked
- * it and not cleaned the link yet when the other one comes and goes.
- */
+/* Walkers that do not snoop: what has to be cleaned that shows only at times. */
 #include "fixture.h"
 
 #include <limits.h>
 
 #define FIRST(f) (4 * block(f))
 
+/*
+ * Two calls that need the same new table: one has linked it, and has not cleaned the
+ * link yet when the other one comes and goes.
+ */
 static unsigned cleans; /* that come before the other call */
 static bool other_is_done;
 
@@ -55,12 +56,97 @@ static void links_that_another_call_has_not_cleaned_are_cleaned(struct fixture *
 	assert_true(tried > 3);
 }
 
+/* Level 1: what forbids walkers to cache a block goes where they see it. */
+static void expect_seen_without_nt(struct fixture *f)
+{
+	struct walker_leaf seen;
+
+	walker_translate(f->walkers[0], FIRST(f), &seen);
+	assert_int_equal(seen.fault, WALKER_OK);
+	assert_int_equal(seen.level, 2);
+	assert_false(seen.no_translation);
+}
+
+static void merged_blocks_may_be_cached(struct fixture *f)
+{
+	map(f, FIRST(f), 0, block(f), RW);
+	split(f, FIRST(f), block(f));
+	merge(f, FIRST(f), block(f));
+	expect_seen_without_nt(f);
+}
+
+static void blocks_that_were_not_split_may_be_cached(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+
+	map(f, FIRST(f), 0, block(f), RW);
+	host_fail(&f->host, HOST_SYNC, 1, false);
+	expect(HOST_ERROR, iopgt_split_block(f->table, FIRST(f), block(f), &op));
+	host_fail_nothing(&f->host);
+	finish(f, &op);
+	expect_seen_without_nt(f);
+}
+
+static void tables_that_are_put_back_are_seen(struct fixture *f)
+{
+	struct walker_leaf seen;
+	struct iopgt_op op = new_op(f);
+
+	map(f, FIRST(f), 0, block(f), RW);
+	split(f, FIRST(f), block(f));
+	host_fail(&f->host, HOST_SYNC, 1, false);
+	expect(HOST_ERROR, iopgt_merge_page(f->table, FIRST(f), block(f), &op));
+	host_fail_nothing(&f->host);
+	finish(f, &op);
+	walker_translate(f->walkers[0], FIRST(f), &seen);
+	assert_int_equal(seen.fault, WALKER_OK);
+	assert_int_equal(seen.level, 3);
+}
+
+/* Level 0: while the call waits, no walker finds a member of the group. */
+static void expect_broken(struct fixture *f, enum host_call call, bool done)
+{
+	struct walker_leaf seen;
+
+	if (call != HOST_SYNC || done)
+		return;
+	walker_translate(f->walkers[0], FIRST(f) + granule(f), &seen);
+	assert_int_equal(seen.fault, WALKER_TRANSLATION);
+	*(bool *)f->hook_context = true;
+}
+
+static void groups_are_seen_broken(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+	bool waited = false;
+
+	map(f, FIRST(f), 0, group_size(f, 3), RW);
+	f->hook_context = &waited;
+	f->hook = expect_broken;
+	expect(IOPGT_OK, iopgt_unmap(f->table, FIRST(f), granule(f), &op));
+	f->hook = NULL;
+	finish(f, &op);
+	assert_true(waited);
+	expect_mapped(f, FIRST(f) + granule(f), granule(f), granule(f));
+}
+
+#define NON_COHERENT .dirty = FIXTURE_NO_DIRTY, .config_flags = IOPGT_CONFIG_NON_COHERENT
+
 int main(void)
 {
 	const struct fixture_test tests[] = {
 		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES,
-	                  links_that_another_call_has_not_cleaned_are_cleaned,
-	                  .dirty = FIXTURE_NO_DIRTY, .config_flags = IOPGT_CONFIG_NON_COHERENT),
+	                  links_that_another_call_has_not_cleaned_are_cleaned, NON_COHERENT),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES, merged_blocks_may_be_cached,
+	                  .level = FIXTURE_LEVEL_1, NON_COHERENT),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES,
+	                  blocks_that_were_not_split_may_be_cached, .level = FIXTURE_LEVEL_1,
+	                  NON_COHERENT),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_LEVELS, tables_that_are_put_back_are_seen,
+	                  NON_COHERENT),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES, groups_are_seen_broken,
+	                  .level = FIXTURE_LEVEL_0, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,
+	                  NON_COHERENT),
 	};
 
 	return FIXTURE_RUN(tests);

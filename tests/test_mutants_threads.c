@@ -33,7 +33,7 @@ struct pair {
 	/* What the second one does in a round, beside the page or block of the first. */
 	int (*beside)(struct pair *pair, uint64_t iova);
 	bool splits; /* the first one splits a block, else it maps a page */
-	int errors;
+	_Atomic int errors;
 };
 
 /* --- The host --- */
@@ -202,7 +202,7 @@ static void *link_tables(void *argument)
 			error = iopgt_split_block(&pair->table, iova, BLOCK, &op);
 		else
 			error = map_pages(pair, iova, GRANULE, IOPGT_READ);
-		pair->errors += error != IOPGT_OK;
+		atomic_fetch_add_explicit(&pair->errors, error != IOPGT_OK, memory_order_relaxed);
 		atomic_store_explicit(&pair->linked, round + 1, memory_order_relaxed);
 	}
 	return NULL;
@@ -213,7 +213,9 @@ static void call_beside(struct pair *pair)
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		while (atomic_load_explicit(&pair->linked, memory_order_relaxed) <= round) {
 		}
-		pair->errors += pair->beside(pair, block_of(round)) != IOPGT_OK;
+		atomic_fetch_add_explicit(&pair->errors,
+		                          pair->beside(pair, block_of(round)) != IOPGT_OK,
+		                          memory_order_relaxed);
 	}
 }
 
@@ -263,7 +265,7 @@ static void run(struct pair *pair, int (*beside)(struct pair *pair, uint64_t iov
 	assert_int_equal(pthread_create(&thread, NULL, link_tables, pair), 0);
 	call_beside(pair);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_int_equal(pair->errors, 0);
+	assert_int_equal(atomic_load(&pair->errors), 0);
 	assert_int_equal(iopgt_check(&pair->table, &finding), IOPGT_OK);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		struct iopgt_translation t;

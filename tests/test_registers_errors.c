@@ -194,11 +194,12 @@ static void an_opened_table_has_the_same_words(void **state)
 {
 	const struct iopgt_register_inputs inputs = {.asid = 3, .flags = IOPGT_REGISTERS_CNP};
 	struct iopgt_registers made = good_words(&stage1, BASE, &inputs), opened = {0};
-	struct place place = {.phys = BASE, .bytes = 4096, .memory = calloc(1, 4096)};
+	struct place place = {.phys = BASE, .bytes = 4096, .memory = aligned_alloc(4096, 4096)};
 	const struct iopgt_tree tree = {.root_phys = BASE};
 	struct iopgt_table table;
 
 	(void)state;
+	memset(place.memory, 0, place.bytes);
 	assert_int_equal(iopgt_open(&table, &stage1, &place_hal, &place, &tree), IOPGT_OK);
 	assert_int_equal(iopgt_registers(&table, &inputs, &opened), IOPGT_OK);
 	assert_memory_equal(&made, &opened, sizeof(made));

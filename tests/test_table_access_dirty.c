@@ -204,34 +204,6 @@ static void mapped_clean_needs_no_visit(struct fixture *f)
 	expect_reported_once(f, page_at(f, 7));
 }
 
-static void a_dirty_block_that_is_split(struct fixture *f)
-{
-	uint64_t iova = FIRST(f) + 2 * block(f);
-
-	map_quiet(f);
-	write_page(f, iova);
-	split(f, iova, block(f));
-	expect_level(f, iova, 3);
-	expect_all_reported(f);
-	expect_reported_once(f, iova + block(f) - granule(f));
-	write_page(f, iova + granule(f));
-	expect_reported_once(f, iova + granule(f));
-}
-
-/* Only a part is unmapped or protected, so the block becomes pages on the way. */
-static void a_dirty_block_that_is_cut(struct fixture *f)
-{
-	uint64_t iova = FIRST(f) + 2 * block(f);
-
-	map_quiet(f);
-	write_page(f, iova);
-	unmap(f, iova, granule(f));
-	expect_all_reported(f);
-	protect(f, iova + granule(f), granule(f), IOPGT_READ);
-	expect_all_reported(f);
-	expect_reported_once(f, iova + 2 * granule(f));
-}
-
 static void a_write_fault_that_is_handled(struct fixture *f)
 {
 	struct iopgt_op op = new_op(f);
@@ -243,42 +215,6 @@ static void a_write_fault_that_is_handled(struct fixture *f)
 	expect(IOPGT_OK, iopgt_handle_write_fault(f->table, FIRST(f) + 2 * block(f), 0, &op));
 	finish(f, &op);
 	expect_reported_once(f, FIRST(f) + 2 * block(f));
-}
-
-static void dirty_pages_that_are_merged(struct fixture *f)
-{
-	uint64_t iova = FIRST(f) + 2 * block(f);
-
-	map_quiet(f);
-	split(f, iova, block(f));
-	quiet_down(f);
-	write_page(f, iova + 3 * granule(f));
-	merge(f, iova, block(f));
-	expect_level(f, iova, 2);
-	expect_reported_once(f, iova);
-}
-
-/* A walker marks a page of the old table until the wait is over, or the new block. */
-static void write_in_merge(struct fixture *f, enum host_call call, bool done)
-{
-	(void)call;
-	(void)done;
-	access_ok(f, 0, FIRST(f) + 2 * block(f) + 3 * granule(f), WALKER_WRITE);
-}
-
-static void pages_that_turn_dirty_while_they_are_merged(struct fixture *f)
-{
-	uint64_t iova = FIRST(f) + 2 * block(f);
-
-	map_quiet(f);
-	split(f, iova, block(f));
-	quiet_down(f);
-	/* The page is cached, clean: its mark needs no walk. */
-	read_page(f, iova + 3 * granule(f));
-	f->hook = write_in_merge;
-	merge(f, iova, block(f));
-	f->hook = NULL;
-	expect_reported_once(f, iova);
 }
 
 static void dirty_pages_that_are_protected(struct fixture *f)
@@ -326,22 +262,6 @@ static void a_page_that_is_written_and_unmapped(struct fixture *f)
 	finish(f, &op);
 	expect_only_bits(f, page_at(f, 2), granule(f));
 	expect_reported_once(f, page_at(f, 3));
-}
-
-static void groups_are_found_like_pages(struct fixture *f)
-{
-	uint64_t size = group_size(f, 3);
-
-	map(f, FIRST(f), PHYS(f), size, RW | IOPGT_CLEAN);
-	map(f, FIRST(f) + block(f), PHYS(f) + granule(f), granule(f), RW | IOPGT_CLEAN);
-	quiet_down(f);
-	write_page(f, FIRST(f) + size - granule(f));
-	expect_reported_once(f, FIRST(f));
-	write_page(f, FIRST(f) + granule(f));
-	protect(f, FIRST(f), granule(f), IOPGT_READ);
-	expect_all_reported(f);
-	round_of_all(f);
-	quiet_down(f);
 }
 
 /* --- iopgt_check, iopgt_open --- */
@@ -462,17 +382,10 @@ int main(void)
 		TEST_WITH(all, a_host_that_fails_loses_nothing, .walks = FIXTURE_TABLE_ACCESS),
 		TEST_WITH(all, mapped_dirty_in_an_old_table, .walks = FIXTURE_TABLE_ACCESS),
 		TEST_WITH(all, mapped_clean_needs_no_visit, .walks = FIXTURE_TABLE_ACCESS),
-		TEST_WITH(live, a_dirty_block_that_is_split, .walks = FIXTURE_TABLE_ACCESS),
-		TEST_WITH(live, a_dirty_block_that_is_cut, .walks = FIXTURE_TABLE_ACCESS),
 		TEST_WITH(all, a_write_fault_that_is_handled, .walks = FIXTURE_TABLE_ACCESS),
-		TEST_WITH(live, dirty_pages_that_are_merged, .walks = FIXTURE_TABLE_ACCESS),
-		TEST_WITH(live, pages_that_turn_dirty_while_they_are_merged,
-	                  .walks = FIXTURE_TABLE_ACCESS),
 		TEST_WITH(all, dirty_pages_that_are_protected, .walks = FIXTURE_TABLE_ACCESS),
 		TEST_WITH(all, read_only_pages_that_become_writable, .walks = FIXTURE_TABLE_ACCESS),
 		TEST_WITH(live, a_page_that_is_written_and_unmapped, .walks = FIXTURE_TABLE_ACCESS),
-		TEST_WITH(live, groups_are_found_like_pages, .walks = FIXTURE_TABLE_ACCESS,
-	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
 		TEST_WITH(all, check_names_a_dirty_leaf_that_would_be_skipped,
 	                  .walks = FIXTURE_TABLE_ACCESS),
 		TEST(all, check_says_nothing_where_flags_are_not_used),

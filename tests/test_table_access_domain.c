@@ -267,6 +267,33 @@ static void tracking_that_starts_dirty(struct fixture *f)
 	}
 }
 
+/* Nothing but blocks: by turning tracking off, and by starting dirty when they are clean. */
+static void blocks_that_become_dirty(struct fixture *f)
+{
+	map(f, FIRST(f), PHYS(f), 2 * block(f), RW);
+	for (int i = 0; i < 4; i++) {
+		track(f, true, IOPGT_SPLIT_NONE, 0);
+		expect_level(f, FIRST(f), 2);
+		quiet_down(f);
+		track(f, i % 2, IOPGT_SPLIT_NONE, i % 2 ? IOPGT_OP_START_DIRTY : 0);
+		expect_all_reported(f);
+		expect_reported_once(f, FIRST(f) + block(f));
+	}
+}
+
+static void groups_that_become_dirty(struct fixture *f)
+{
+	map(f, FIRST(f), PHYS(f), group_size(f, 3), RW);
+	for (int i = 0; i < 4; i++) {
+		track(f, true, IOPGT_SPLIT_NONE, 0);
+		expect_leaf_size(f, FIRST(f), group_size(f, 3));
+		quiet_down(f);
+		track(f, i % 2, IOPGT_SPLIT_NONE, i % 2 ? IOPGT_OP_START_DIRTY : 0);
+		expect_all_reported(f);
+		expect_reported_once(f, FIRST(f) + granule(f));
+	}
+}
+
 static void tracking_of_a_range(struct fixture *f)
 {
 	struct runs runs;
@@ -308,6 +335,10 @@ int main(void)
 	                  .walkers = 2),
 		TEST_WITH(all, tracking_that_starts_dirty, .walks = FIXTURE_TABLE_ACCESS,
 	                  .domain = true, .walkers = 2),
+		TEST_WITH(all, blocks_that_become_dirty, .walks = FIXTURE_TABLE_ACCESS,
+	                  .domain = true),
+		TEST_WITH(all, groups_that_become_dirty, .walks = FIXTURE_TABLE_ACCESS,
+	                  .domain = true, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
 		TEST_WITH(all, tracking_of_a_range, .walks = FIXTURE_TABLE_ACCESS, .domain = true,
 	                  .walkers = 2),
 	};

@@ -367,10 +367,16 @@ static inline bool refill(struct device *d, struct tlb_entry *entry, uint64_t io
 	return true;
 }
 
+/* Pages that are a power of two apart do not share a slot. */
+static inline uint64_t slot_of(uint64_t page)
+{
+	return (page * UINT64_C(0x9e3779b97f4a7c15) >> 32) % TLB_ENTRIES;
+}
+
 /* Where a write to the page goes, all marks made; null: a fault. */
 static inline word *translate(struct device *d, uint64_t iova)
 {
-	struct tlb_entry *entry = &d->tlb[iova / PAGE % TLB_ENTRIES];
+	struct tlb_entry *entry = &d->tlb[slot_of(iova / PAGE)];
 
 	while (entry->tag != iova / PAGE + 1 || !entry->dirty) {
 		/* The cached clean entry may be stale: memory says so, and is walked again. */
@@ -385,6 +391,16 @@ static inline word *translate(struct device *d, uint64_t iova)
 	if (entry->level < 3 && (entry->value >> 16 & 1))
 		entry->tag = 0;
 	return entry->page;
+}
+
+/* A read: what is writable-clean may be cached so. */
+static inline void dma_read(struct device *d, uint64_t iova)
+{
+	struct tlb_entry *entry = &d->tlb[slot_of(iova / PAGE)];
+
+	if (entry->tag != iova / PAGE + 1 && refill(d, entry, iova) && entry->level < 3 &&
+	    (entry->value >> 16 & 1))
+		entry->tag = 0;
 }
 
 /* Between two accesses: what was posted may wait for a while. */

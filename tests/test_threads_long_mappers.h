@@ -25,12 +25,16 @@
 #define BYTES       (2 * BLOCK + MAPPERS * OWN_BYTES)
 #define LEAST       3 /* rounds of each syncer in an episode */
 
+enum run_flag {
+	RUN_EARLY = 1 << 0, /* wrong: pages are copied before op is finished */
+	RUN_ALONE = 1 << 1, /* no mappers */
+};
+
 struct options {
 	const char *name;
 	uint32_t mode; /* of enum engine_mode */
 	uint8_t bbm_level;
-	bool early;     /* wrong: pages are copied before op is finished */
-	bool alone;     /* no mappers */
+	uint32_t flags; /* of enum run_flag */
 	uint64_t quota; /* writes of each device in an episode */
 };
 
@@ -176,12 +180,27 @@ static inline void protect_some(struct worker *w, uint64_t iova, uint64_t size)
 	note(run, iopgt_op_finish(&op));
 }
 
+/* Blocks that were pages, all clean, but for what devices write meanwhile. */
+static inline void merge_clean(struct worker *w, uint64_t unit)
+{
+	struct run *run = w->run;
+	struct iopgt_op op = new_operation(run);
+	uint64_t iova = FIRST_OF(w->number) + unit * BLOCK;
+
+	note(run, iopgt_split_block(&run->table, iova, BLOCK, &op));
+	clear_some(w, unit * 512, 512);
+	note(run, iopgt_merge_page(&run->table, iova, BLOCK, &op));
+	note(run, iopgt_op_finish(&op));
+}
+
 static inline void change_something(struct worker *w)
 {
 	struct iopgt_op op = new_operation(w->run);
 	struct iopgt_table *table = &w->run->table;
-	uint64_t first = random_below(&w->random, OWN_PAGES), most = OWN_PAGES - first;
-	uint64_t count = 1 + random_below(&w->random, most < 600 ? most : 600);
+	uint64_t align = random_chance(&w->random, 2) ? 512 : 1;
+	uint64_t first = random_below(&w->random, OWN_PAGES) / align * align;
+	uint64_t most = OWN_PAGES - first;
+	uint64_t count = 1 + random_below(&w->random, most < 1100 ? most : 1100);
 	uint64_t iova = FIRST_OF(w->number) + first * PAGE;
 
 	switch (random_below(&w->random, 16)) {
@@ -206,6 +225,10 @@ static inline void change_something(struct worker *w)
 		clear_some(w, first, count);
 		break;
 	case 10:
+	case 11:
+		merge_clean(w, first / 512);
+		break;
+	case 12:
 		protect_some(w, iova, count * PAGE);
 		break;
 	default:

@@ -4,22 +4,22 @@
 #include "core/scan_state.h"
 #include "core/walked.h"
 
-/* Bytes of a table that are fetched ahead: hardware does so within a page by itself. */
-#define AHEAD_BYTES   4096
-#define AHEAD_ENTRIES (AHEAD_BYTES / (uint32_t)sizeof(live_descriptor))
-
-/* 64 descriptors are eight lines of most caches; a prefetch never faults. */
-static inline void fetch_ahead(const live_descriptor *entries)
-{
-	__builtin_prefetch((const void *)&entries[0]);
-	__builtin_prefetch((const void *)&entries[8]);
-	__builtin_prefetch((const void *)&entries[16]);
-	__builtin_prefetch((const void *)&entries[24]);
-	__builtin_prefetch((const void *)&entries[32]);
-	__builtin_prefetch((const void *)&entries[40]);
-	__builtin_prefetch((const void *)&entries[48]);
-	__builtin_prefetch((const void *)&entries[56]);
-}
+/*
+ * 64 descriptors are eight lines of most caches; a prefetch never faults. No function:
+ * GCC 12 drops calls of one that does nothing else.
+ */
+#define FETCH(entries, line) __builtin_prefetch((const void *)&(entries)[8 * (line)])
+#define FETCH_64(entries)                                                                          \
+	do {                                                                                       \
+		FETCH(entries, 0);                                                                 \
+		FETCH(entries, 1);                                                                 \
+		FETCH(entries, 2);                                                                 \
+		FETCH(entries, 3);                                                                 \
+		FETCH(entries, 4);                                                                 \
+		FETCH(entries, 5);                                                                 \
+		FETCH(entries, 6);                                                                 \
+		FETCH(entries, 7);                                                                 \
+	} while (0)
 
 /* Up to 64 pages, and which of them have the mark. */
 struct pages {
@@ -156,51 +156,98 @@ static bool looks_for_kept(const struct scan_state *s)
 	       table_counted(&s->table->kept_dirty);
 }
 
-/* Pages from the cursor on; `looks`: as far as none has the mark. Returns how many are done. */
-static inline uint32_t run(struct scan_state *s, uint32_t count, bool looks)
+/* Whether all that is done about marked pages is to set their bits, one for each. */
+static bool only_reports(const struct scan_state *s)
+{
+	return s->scan->bitmap && s->scan->bitmap->page_shift == s->table->geometry.granule_shift &&
+	       !(s->scan->flags & ~(uint32_t)(SCAN_REPORT | SCAN_ACCESSED));
+}
+
+/* What a run of pages in one table does with those that have the mark. */
+enum run {
+	RUN_TAKE,    /* all that the scan wants */
+	RUN_REPORTS, /* see only_reports */
+	RUN_LOOKS,   /* it ends before the first of them */
+};
+
+/* What is found, of up to 64 pages. False: the run ends before or in them. */
+static inline bool found_pages(struct scan_state *s, struct pages p, enum run run)
+{
+	const struct iopgt_bitmap *bitmap = s->scan->bitmap;
+
+	if (run == RUN_LOOKS)
+		return false;
+	if (run == RUN_TAKE) {
+		take_pages(s, &p);
+		return s->scan->visitor_stop == 0;
+	}
+	s->op->stats.dirty += bits_count(p.mask);
+	bitmap_or_mask(bitmap, bitmap_bit(bitmap, p.iova), p.mask);
+	return true;
+}
+
+/* Pages that are marked by their kept mark, among up to 64. */
+static uint64_t kept_pages(const struct scan_state *s, live_descriptor *entries, uint32_t n)
 {
 	const struct iopgt_format *f = &s->table->format;
-	uint64_t kept = looks_for_kept(s) ? f->leaf_value[1] | f->kept_dirty : 0;
-	uint64_t kept_mask = f->leaf_mask[1] | f->kept_dirty;
-	struct scan_match match = s->match;
+
+	return live_match(entries, n, f->leaf_mask[1] | f->kept_dirty,
+	                  f->leaf_value[1] | f->kept_dirty);
+}
+
+/* Fewer than 64 pages, or 64. */
+static __attribute__((noinline)) bool run_some(struct scan_state *s, struct pages p, uint32_t n,
+                                               enum run run)
+{
+	p.mask = live_match(p.entries, n, s->match.mask, s->match.value);
+	if (looks_for_kept(s))
+		p.mask |= kept_pages(s, p.entries, n);
+	return !p.mask || found_pages(s, p, run);
+}
+
+/* Pages from the cursor on. Returns how many are done. */
+static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
+{
+	const struct scan_match match = s->match;
 	unsigned shift = s->table->geometry.granule_shift;
-	uint32_t rest = geometry_entries(&s->table->geometry, IOPGT_LAST_LEVEL);
-	uint32_t n = 64 - (cursor_index(&s->c) & 63);
+	live_descriptor *next = next_table(s), *ahead;
 	struct pages p = {.entries = cursor_entry(&s->c), .iova = s->c.iova};
-	live_descriptor *next = next_table(s);
-	uint32_t done = 0;
+	uint32_t n = 64 - (cursor_index(&s->c) & 63), done = 0;
+	bool kept = looks_for_kept(s);
 
-	rest -= cursor_index(&s->c);
-	for (; done < count; done += n, rest -= n, n = 64) {
-		live_descriptor *ahead = p.entries;
-
-		if (n > count - done)
-			n = count - done;
-		if (next && rest <= AHEAD_ENTRIES)
-			ahead = next + (AHEAD_ENTRIES - rest);
-		fetch_ahead(ahead);
-		p.mask = live_match(p.entries, n, match.mask, match.value);
-		if (kept)
-			p.mask |= live_match(p.entries, n, kept_mask, kept);
-		if (p.mask && looks)
-			break;
-		if (p.mask) {
-			take_pages(s, &p);
-			if (s->scan->visitor_stop)
-				break;
-		}
-		p.entries += n;
-		p.iova += (uint64_t)n << shift;
+	if (n > count)
+		n = count;
+	if (n < 64) {
+		if (!run_some(s, p, n, run))
+			return 0;
+		done = n;
 	}
-	return done;
+	/* While one table is read, the same part of the next one is fetched. */
+	ahead = next ? next + cursor_index(&s->c) : p.entries;
+	for (; count - done >= 64; done += 64) {
+		live_descriptor *entries = p.entries + done;
+
+		FETCH_64(ahead + done);
+		p.mask = live_match(entries, 64, match.mask, match.value);
+		if (kept)
+			p.mask |= kept_pages(s, entries, 64);
+		if (p.mask &&
+		    !found_pages(
+			    s, (struct pages){entries, p.iova + ((uint64_t)done << shift), p.mask},
+			    run))
+			return done;
+	}
+	p.entries += done;
+	p.iova += (uint64_t)done << shift;
+	return done == count || run_some(s, p, count - done, run) ? count : done;
 }
 
 void iopgt_scan_pages(struct scan_state *s, uint32_t count)
 {
-	run(s, count, false);
+	scan_run(s, count, only_reports(s) ? RUN_REPORTS : RUN_TAKE);
 }
 
 uint32_t iopgt_scan_unmarked(struct scan_state *s, uint32_t count)
 {
-	return run(s, count, true);
+	return scan_run(s, count, RUN_LOOKS);
 }

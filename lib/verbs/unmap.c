@@ -76,10 +76,29 @@ static uint64_t page_at(const struct unmap_state *s, uint32_t count)
 	return s->c.iova + ((uint64_t)count << s->table->geometry.granule_shift);
 }
 
+/*
+ * Those that were no leaves when they were looked at together, each by one load: another
+ * call may have put them back by now, or still have them (level 0).
+ */
+static uint64_t late_leaves(const struct unmap_state *s, live_descriptor *entries, uint64_t mask,
+                            bool *broken)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint64_t leaves = 0;
+
+	for (; mask; mask &= mask - 1) {
+		uint32_t i = bits_lowest(mask);
+		uint64_t d = live_load(&entries[i]);
+
+		*broken |= format_is_broken(f, d);
+		leaves |= (uint64_t)format_is_leaf(f, IOPGT_LAST_LEVEL, d) << i;
+	}
+	return leaves;
+}
+
 /* Pages from the cursor on; *steps: how many entries are done. */
 static int unmap_pages(struct unmap_state *s, uint32_t *steps)
 {
-	const struct iopgt_format *f = &s->table->format;
 	live_descriptor *entries = cursor_entry(&s->c);
 	struct iopgt_range removed = {1, 0};
 	uint32_t run = cursor_run(&s->c);
@@ -95,9 +114,8 @@ static int unmap_pages(struct unmap_state *s, uint32_t *steps)
 			n = run - i;
 		leaves = table_leaf_mask(s->table, &entries[i], n, IOPGT_LAST_LEVEL);
 		if (leaves != bits_low(n))
-			broken |=
-				live_match(&entries[i], n, f->present | f->broken, f->broken) != 0;
-		pages += bits_count(leaves);
+			leaves |= late_leaves(s, &entries[i], bits_low(n) & ~leaves, &broken);
+		pages += leaves == bits_low(n) ? n : bits_count(leaves);
 		if (whole || !leaves)
 			continue;
 		if (removed.first > removed.last)

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Leaves that become dirty without a walk: the tables above them count as walked. */
+#include "test_table_access.h"
+
+#define GIB    (UINT64_C(1) << 30)
+#define AT     (4 * GIB)
+#define PHYS   (8 * GIB)
+#define PAGE   (AT + 2 * block(f) + 9 * granule(f))
+#define ROUNDS (IDLE_ROUNDS + 1)
+
+static void write_before_the_wait(struct fixture *f, enum host_call call, bool done)
+{
+	if (call == HOST_SYNC && !done)
+		assert_true(access_ok(f, 0, PAGE, WALKER_WRITE));
+}
+
+/* Tables that a failed merge puts back, and those below them. */
+static void what_was_written_through_a_block_is_found_in_its_tables(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+
+	map(f, AT, PHYS, GIB, RW | IOPGT_CLEAN);
+	unmap(f, AT, granule(f)); /* 2 MiB blocks and a table of pages */
+	map(f, AT, PHYS, granule(f), RW | IOPGT_CLEAN);
+	split(f, PAGE, granule(f));
+	for (int round = 0; round < ROUNDS; round++)
+		take_dirty(f, AT, GIB);
+	assert_true(is_skipped(f, PAGE));
+	host_fail(&f->host, HOST_SYNC, 1, false);
+	f->hook = write_before_the_wait;
+	expect(HOST_ERROR, iopgt_merge_page(f->table, AT, GIB, &op));
+	f->hook = NULL;
+	host_fail_nothing(&f->host);
+	finish(f, &op);
+	expect_level(f, PAGE, 3);
+	take_dirty(f, AT, GIB);
+	assert_true(bit_at(f, PAGE));
+}
+
+static void track(struct fixture *f, bool on)
+{
+	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_EAGER};
+	struct iopgt_op op = new_op(f);
+
+	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, on, on ? &how : NULL, &op));
+	finish(f, &op);
+}
+
+/* All that is mapped becomes dirty where tracking ends: blocks that were merged first. */
+static void merged_blocks_are_found(struct fixture *f)
+{
+	map(f, AT, PHYS, 2 * block(f), RW);
+	track(f, true);
+	for (int round = 0; round < ROUNDS; round++)
+		take_dirty(f, AT, GIB);
+	assert_true(is_skipped(f, AT));
+	track(f, false);
+	expect_level(f, AT, 2);
+	look_dirty(f, AT, 2 * block(f));
+	expect_only_bits(f, AT, 2 * block(f));
+}
+
+/* And those that were blocks all the time. */
+static void blocks_that_stop_being_tracked_are_found(struct fixture *f)
+{
+	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_NONE};
+	struct iopgt_op op = new_op(f);
+
+	map(f, AT, PHYS, 2 * block(f), RW);
+	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &how, &op));
+	finish(f, &op);
+	for (int round = 0; round < ROUNDS; round++)
+		take_dirty(f, AT, GIB);
+	assert_true(is_skipped(f, AT));
+	track(f, false);
+	look_dirty(f, AT, 2 * block(f));
+	expect_only_bits(f, AT, 2 * block(f));
+}
+
+int main(void)
+{
+	const struct fixture_test tests[] = {
+		TEST_WITH(FIXTURE_STAGES, what_was_written_through_a_block_is_found_in_its_tables,
+	                  .walks = FIXTURE_TABLE_ACCESS),
+		TEST_WITH(FIXTURE_STAGES | FIXTURE_LEVELS, merged_blocks_are_found,
+	                  .walks = FIXTURE_TABLE_ACCESS, .domain = true),
+		TEST_WITH(FIXTURE_STAGES, blocks_that_stop_being_tracked_are_found,
+	                  .walks = FIXTURE_TABLE_ACCESS, .domain = true),
+	};
+
+	return FIXTURE_RUN(tests);
+}
