@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A guest's memory in blocks of 2 MiB, in a domain that tracks what it writes. */
+#ifndef BENCH_GUEST_H
+#define BENCH_GUEST_H
+
+#include "space.h"
+
+/* Of the policies, those that this library may not have yet are tried. */
+struct guest_policy {
+	const char *name;
+	uint32_t policy; /* of iopgt_tracking */
+};
+
+#define GUEST_POLICIES 3
+extern const struct guest_policy guest_policies[GUEST_POLICIES];
+
+struct guest {
+	struct arena arena;
+	struct iopgt_domain domain;
+	struct iopgt_walker walker;
+	uint64_t blocks;
+	uint64_t *written, *found; /* bitmaps, a bit a page */
+	uint64_t written_pages;    /* bits in written */
+	uint64_t random;
+};
+
+/* Room for all blocks in pages. */
+void guest_open(struct guest *guest, uint64_t bytes);
+void guest_close(struct guest *guest);
+void guest_map(struct guest *guest);
+/* False: there is no such policy. *ns: what it took. */
+bool guest_start(struct guest *guest, uint32_t policy, double *ns);
+/* Back to an empty table, not tracking. */
+void guest_reset(struct guest *guest);
+
+/* The guest writes to some pages of a block. */
+void guest_write(struct guest *guest, uint64_t block, unsigned pages);
+void guest_forget_written(struct guest *guest);
+/* Reads and clears into found. A page that was written and is not found is the end. */
+double guest_round(struct guest *guest, struct iopgt_stats *stats);
+uint64_t guest_found_pages(const struct guest *guest);
+uint64_t guest_table_bytes(const struct guest *guest);
+
+#endif

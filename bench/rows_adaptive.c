@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * start-1T-POLICY, sync-1T-POLICY, bytes-1T-POLICY: 1 TiB in blocks of 2 MiB, 1 % of
+ * which are written to, 16 pages of each and round. What it takes to start tracking, to
+ * read and clear from the second round on, and (in bytes, not nanoseconds) the table
+ * memory then. The limit of `adaptive` is what `eager` takes.
+ */
+#include <string.h>
+
+#include "guest.h"
+
+#define BYTES     (UINT64_C(1) << 40)
+#define HOT_EVERY 100
+#define PAGES     16
+
+enum kind {
+	KIND_START,
+	KIND_SYNC,
+	KIND_BYTES,
+	KINDS,
+};
+
+static const char *const kind_names[KINDS] = {"start", "sync", "bytes"};
+static const double kind_bars[KINDS] = {1.0 / 100, 1.0 / 50, 1.0 / 50};
+
+static void write_hot(struct guest *guest)
+{
+	guest_forget_written(guest);
+	for (uint64_t block = 0; block < guest->blocks; block += HOT_EVERY)
+		guest_write(guest, block, PAGES);
+}
+
+/* False: there is no such policy. */
+static bool measure_start(struct guest *guest, const struct guest_policy *policy, unsigned runs,
+                          struct samples *samples)
+{
+	for (unsigned run = 0; run < runs; run++) {
+		double ns;
+
+		guest_reset(guest);
+		guest_map(guest);
+		if (!guest_start(guest, policy->policy, &ns))
+			return false;
+		samples_add(samples, ns);
+	}
+	return true;
+}
+
+static void measure_rounds(struct guest *guest, unsigned runs, struct samples *samples)
+{
+	for (unsigned round = 0; round < 1 + runs; round++) {
+		double ns;
+
+		write_hot(guest);
+		ns = guest_round(guest, NULL);
+		if (round > 0)
+			samples_add(samples, ns);
+	}
+}
+
+static void report(struct bench *bench, const struct guest_policy *policy,
+                   const struct samples *samples, const struct samples *eager)
+{
+	for (unsigned kind = 0; kind < KINDS; kind++) {
+		char name[48];
+		struct row *row;
+
+		snprintf(name, sizeof(name), "%s-1T-%s", kind_names[kind], policy->name);
+		row = bench_row(bench, name, (double)(BYTES / PAGE_BYTES));
+		row->subject = samples[kind];
+		if (eager && strcmp(policy->name, "adaptive") == 0) {
+			row->limit = eager[kind];
+			row->bar = kind_bars[kind];
+		}
+		bench_done(bench, row);
+	}
+}
+
+static bool measure(struct bench *bench, const struct guest_policy *policy, struct samples *samples)
+{
+	struct guest guest;
+	bool found;
+
+	bench_say(bench, policy->name);
+	guest_open(&guest, BYTES);
+	found = measure_start(&guest, policy, bench->runs, &samples[KIND_START]);
+	if (found) {
+		measure_rounds(&guest, bench->runs, &samples[KIND_SYNC]);
+		samples_add(&samples[KIND_BYTES], (double)guest_table_bytes(&guest));
+	}
+	guest_close(&guest);
+	return found;
+}
+
+static bool wanted(struct bench *bench, const struct guest_policy *policy)
+{
+	bool any = false;
+
+	for (unsigned kind = 0; kind < KINDS; kind++) {
+		char name[48];
+
+		snprintf(name, sizeof(name), "%s-1T-%s", kind_names[kind], policy->name);
+		any |= bench_wants(bench, name, false);
+	}
+	return any;
+}
+
+void rows_adaptive(struct bench *bench)
+{
+	static struct samples samples[GUEST_POLICIES][KINDS];
+	bool eager = false;
+
+	for (unsigned i = 0; i < GUEST_POLICIES; i++) {
+		if (!wanted(bench, &guest_policies[i]))
+			continue;
+		if (measure(bench, &guest_policies[i], samples[i]))
+			report(bench, &guest_policies[i], samples[i], eager ? samples[0] : NULL);
+		eager |= i == 0;
+	}
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stream-SIZE-BITS: the streaming read by narrower vectors than the machine's widest,
+ * which are what code compiled for all machines of a kind has. scan-SIZE-BITS: the least
+ * that a scan takes with vectors of that width; 1 % of the pages are dirty.
+ */
+#include "space.h"
+#include "yardstick.h"
+
+struct size {
+	const char *name;
+	uint64_t bytes;
+};
+
+static double timed(const struct space *space, const struct yardstick *width)
+{
+	double begin = now_ns();
+
+	use(width->read(space->leaves, space->leaf_count, space->leaves[0]));
+	return now_ns() - begin;
+}
+
+static void measure(struct bench *bench, const struct space *space, const char *name,
+                    const struct yardstick *width)
+{
+	struct row *row = bench_row(bench, name, (double)space->pages);
+
+	timed(space, width);
+	for (unsigned run = 0; run < bench->runs; run++) {
+		samples_add(&row->subject, timed(space, width));
+		samples_add(&row->limit, timed(space, yardstick()));
+	}
+	bench_done(bench, row);
+}
+
+static double timed_scan(struct space *space, yardstick_scan_function *scan)
+{
+	double begin;
+
+	space_forget_found(space);
+	begin = now_ns();
+	scan(space->leaves, space->leaf_count, space->found);
+	return now_ns() - begin;
+}
+
+static void measure_scan(struct bench *bench, struct space *space, const char *name,
+                         yardstick_scan_function *scan)
+{
+	struct row *row = bench_row(bench, name, (double)space->pages);
+
+	timed_scan(space, scan);
+	space_check_found(space, name);
+	for (unsigned run = 0; run < bench->runs; run++) {
+		samples_add(&row->subject, timed_scan(space, scan));
+		samples_add(&row->limit, timed(space, yardstick()));
+	}
+	bench_done(bench, row);
+}
+
+static void open_once(struct space *space, const struct size *size, bool *is_open)
+{
+	if (*is_open)
+		return;
+	space_open(space, size->bytes, PAGE_SHIFT);
+	space_choose_dirty(space, 1, PATTERN_RANDOM);
+	*is_open = true;
+}
+
+static void rows_of_size(struct bench *bench, const struct size *size)
+{
+	static struct space space;
+	unsigned count;
+	const struct yardstick *widths = yardsticks(&count);
+	bool is_open = false;
+
+	for (unsigned i = 0; i + 1 < count; i++) {
+		char name[48];
+
+		snprintf(name, sizeof(name), "stream-%s-%u", size->name, widths[i].bits);
+		if (!bench_wants(bench, name, true))
+			continue;
+		open_once(&space, size, &is_open);
+		measure(bench, &space, name, &widths[i]);
+	}
+	for (unsigned bits = 128; bits <= 512; bits *= 4) {
+		char name[48];
+
+		snprintf(name, sizeof(name), "scan-%s-%u", size->name, bits);
+		if (yardstick_scan(bits) == NULL || !bench_wants(bench, name, true))
+			continue;
+		open_once(&space, size, &is_open);
+		measure_scan(bench, &space, name, yardstick_scan(bits));
+	}
+	if (is_open)
+		space_close(&space);
+}
+
+void rows_stream(struct bench *bench)
+{
+	static const struct size sizes[] = {
+		{"4G", UINT64_C(4) << 30},
+		{"64G", UINT64_C(64) << 30},
+	};
+
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		rows_of_size(bench, &sizes[i]);
+}
