@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Live descriptors: memory that walkers read and update at any moment. This is
- * the only place that touches it.
+ * the only place that touches it, with match.h, which is part of it.
  *
  * A descriptor is little-endian in memory on every host, and is read and
  * written whole. Orders:

@@ -1,121 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is there before a run, what the CPUs call, what is left after it. */
+/* What the CPUs call. */
 #include "explore.h"
 
 #include <string.h>
 
 #define MOST_TRIES 8 /* of one call, while others run and HAL calls fail */
-
-/* --- Before --- */
-
-static void map_pages(struct explore *x, uint32_t first, uint32_t pages)
-{
-	struct iopgt_mapping mapping =
-		fixture_mapping(explore_iova(first), explore_iova(first) + EXPLORE_OFFSET,
-	                        (uint64_t)pages << 12, RW | IOPGT_CLEAN);
-	struct iopgt_op op = new_op(x->f);
-
-	expect(IOPGT_OK, iopgt_map(x->f->table, &mapping, &op));
-	expect(IOPGT_OK, iopgt_op_finish(&op));
-}
-
-static void map_singles(struct explore *x, uint32_t first, uint32_t last)
-{
-	for (uint32_t page = first; page <= last; page++)
-		map_pages(x, page, 1);
-}
-
-/* Tables that map nothing: an unmapped range that does not cover them leaves them. */
-static void make_hollow(struct explore *x, uint32_t page)
-{
-	struct iopgt_op op = new_op(x->f);
-
-	map_pages(x, page, 1);
-	expect(IOPGT_OK, iopgt_unmap(x->f->table, explore_iova(page), 4096, &op));
-	expect(IOPGT_OK, iopgt_op_finish(&op));
-}
-
-static void map_before(struct explore *x)
-{
-	switch (x->scenario->setup) {
-	case EXPLORE_EMPTY:
-		break;
-	case EXPLORE_SINGLES:
-		map_singles(x, 0, 63);
-		break;
-	case EXPLORE_GROUPS:
-		map_singles(x, 8, 15);
-		map_pages(x, 16, 16);
-		map_pages(x, 32, 16);
-		map_singles(x, 48, 55);
-		break;
-	case EXPLORE_BLOCKS:
-		map_pages(x, 0, 1024);
-		break;
-	case EXPLORE_FULL:
-		map_pages(x, 0, 256);
-		map_pages(x, 256, 256);
-		map_pages(x, 512, 1);
-		break;
-	case EXPLORE_HOLLOW:
-		make_hollow(x, 5);
-		make_hollow(x, 600);
-		break;
-	}
-}
-
-/* Walkers are made anew, so that every run has the same chances. */
-static void make_walkers(struct explore *x)
-{
-	struct fixture *f = x->f;
-	struct walker_config config = fixture_walker_config(&f->config, f->table->root_phys);
-
-	host_remove_walkers(&f->host);
-	config.tlb_entries = 32;
-	config.walk_cache_entries = 8;
-	config.flags |= WALKER_SMMU;
-	for (unsigned i = 0; i < 2; i++) {
-		config.contiguous_one_in = i == 0; /* the second one uses entries by themselves */
-		f->walkers[i] = host_add_walker(&f->host, &config);
-	}
-	f->walker_count = 2;
-}
-
-void explore_setup(struct explore *x)
-{
-	const struct explore_scenario *s = x->scenario;
-
-	make_walkers(x);
-	x->f->hal.flags = s->flags & EXPLORE_DEFERS ? IOPGT_HAL_DEFERS_FREE : 0;
-	map_before(x);
-	memset(x->words, 0, sizeof(x->words));
-	for (uint32_t i = 0; i < s->events; i++) {
-		struct explore_event before = s->event[i];
-
-		before.access = EXPLORE_READS;
-		if (s->flags & EXPLORE_WARM)
-			explore_event(x, &before);
-		before = (struct explore_event){EXPLORE_WRITES, 0, s->event[i].page};
-		if (s->flags & EXPLORE_MARKED)
-			explore_event(x, &before);
-	}
-}
-
-/* All goes, and all tables with it. */
-void explore_teardown(struct explore *x)
-{
-	struct iopgt_op op = new_op(x->f);
-	int err = iopgt_unmap(x->f->table, UINT64_C(1) << 30, UINT64_C(1) << 30, &op);
-
-	if (!err)
-		err = iopgt_op_finish(&op);
-	if (err)
-		explore_wrong(x, "cleaning up: %s", iopgt_strerror(err));
-	if (pool_in_use(x->f->host.pool) != x->tables)
-		explore_wrong(x, "%zu tables are left", pool_in_use(x->f->host.pool) - x->tables);
-}
-
-/* --- Calls --- */
 
 bool explore_reports(enum explore_verb verb)
 {
@@ -140,9 +29,12 @@ const char *explore_verb_text(enum explore_verb verb)
 	                                                 "read_and_clear_accessed",
 	                                                 "translate",
 	                                                 "for_each_mapping",
+	                                                 "dump",
 	                                                 "write fault",
 	                                                 "access fault",
-	                                                 "translation fault"};
+	                                                 "translation fault",
+	                                                 "switch on",
+	                                                 "switch off"};
 
 	return texts[verb];
 }
@@ -168,6 +60,12 @@ static int see_run(void *context, const struct iopgt_mapping *run)
 	return 0;
 }
 
+static void see_line(void *context, const char *text)
+{
+	(void)context;
+	(void)text;
+}
+
 static int look(struct explore *x, const struct explore_call *call)
 {
 	struct iopgt_translation t;
@@ -178,11 +76,10 @@ static int look(struct explore *x, const struct explore_call *call)
 	return err == IOPGT_NOT_MAPPED ? IOPGT_OK : err;
 }
 
-static int call_dirty(struct explore *x, struct explore_cpu *cpu)
+static int call_dirty(struct explore *x, struct explore_cpu *cpu, uint64_t iova, uint64_t size)
 {
 	struct iopgt_table *table = x->f->table;
 	const struct iopgt_dirty_visitor visitor = {mark_run, cpu};
-	uint64_t iova = explore_iova(cpu->call->first), size = (uint64_t)cpu->call->pages << 12;
 
 	switch (cpu->call->verb) {
 	case EXPLORE_UNMAP_DIRTY:
@@ -203,13 +100,37 @@ static int call_dirty(struct explore *x, struct explore_cpu *cpu)
 	}
 }
 
-static int call_verb(struct explore *x, struct explore_cpu *cpu)
+static int call_look(struct explore *x, struct explore_cpu *cpu, uint64_t iova, uint64_t size)
 {
 	struct iopgt_table *table = x->f->table;
 	const struct iopgt_mapping_visitor visitor = {see_run, x};
-	uint64_t iova = explore_iova(cpu->call->first), size = (uint64_t)cpu->call->pages << 12;
+	const struct iopgt_writer writer = {see_line, x};
+
+	switch (cpu->call->verb) {
+	case EXPLORE_TRANSLATE:
+		return look(x, cpu->call);
+	case EXPLORE_VISIT:
+		return iopgt_for_each_mapping(table, iova, size, &visitor, &cpu->op);
+	case EXPLORE_DUMP:
+		return iopgt_dump(table, iova, size, &writer, &cpu->op);
+	case EXPLORE_WRITE_FAULT:
+		return iopgt_handle_write_fault(table, iova, 0, &cpu->op);
+	case EXPLORE_ACCESS_FAULT:
+		return iopgt_handle_access_fault(table, iova);
+	case EXPLORE_TRANSLATION_FAULT:
+		return iopgt_handle_translation_fault(table, iova);
+	default:
+		return call_dirty(x, cpu, iova, size);
+	}
+}
+
+/* A part of the call's range. */
+static int call_verb(struct explore *x, struct explore_cpu *cpu, uint64_t iova, uint64_t size)
+{
+	struct iopgt_table *table = x->f->table;
+	bool dirty = cpu->manner->flags & EXPLORE_DIRTY || x->f->options.domain;
 	struct iopgt_mapping mapping =
-		fixture_mapping(iova, iova + EXPLORE_OFFSET, size, RW | IOPGT_CLEAN);
+		fixture_mapping(iova, iova + EXPLORE_OFFSET, size, dirty ? RW : RW | IOPGT_CLEAN);
 
 	switch (cpu->call->verb) {
 	case EXPLORE_MAP:
@@ -224,35 +145,51 @@ static int call_verb(struct explore *x, struct explore_cpu *cpu)
 		return iopgt_merge_page(table, iova, size, &cpu->op);
 	case EXPLORE_TRIM:
 		return iopgt_trim(table, iova, size, &cpu->op);
-	case EXPLORE_TRANSLATE:
-		return look(x, cpu->call);
-	case EXPLORE_VISIT:
-		return iopgt_for_each_mapping(table, iova, size, &visitor, &cpu->op);
-	case EXPLORE_WRITE_FAULT:
-		return iopgt_handle_write_fault(table, iova, 0, &cpu->op);
-	case EXPLORE_ACCESS_FAULT:
-		return iopgt_handle_access_fault(table, iova);
-	case EXPLORE_TRANSLATION_FAULT:
-		return iopgt_handle_translation_fault(table, iova);
+	case EXPLORE_SWITCH_ON:
+	case EXPLORE_SWITCH_OFF:
+		return iopgt_switch_dirty_log(&x->f->domain, cpu->call->verb == EXPLORE_SWITCH_ON,
+		                              iova, size, &cpu->op);
 	default:
-		return call_dirty(x, cpu);
+		return call_look(x, cpu, iova, size);
+	}
+}
+
+static void make_whole_bitmap(struct explore_cpu *cpu)
+{
+	cpu->bitmap.words = cpu->whole;
+	cpu->bitmap.bits = 64 * sizeof(cpu->whole) / sizeof(cpu->whole[0]);
+	memset(cpu->whole, 0, sizeof(cpu->whole));
+}
+
+/* What clear_dirty_log is to clean. */
+static void give_bits(struct explore_cpu *cpu)
+{
+	bool even = cpu->manner->flags & EXPLORE_EVEN;
+
+	for (uint64_t bit = 0; bit < cpu->bitmap.bits; bit += 8) {
+		uint64_t left = cpu->bitmap.bits - bit;
+		unsigned bits = (even ? 0x55 : 0xff) & (left < 8 ? (1u << left) - 1 : 0xff);
+
+		((unsigned char *)cpu->bitmap.words)[bit / 8] = (unsigned char)bits;
 	}
 }
 
 static void make_bitmap(struct explore *x, struct explore_cpu *cpu)
 {
 	bool one = x->scenario->flags & EXPLORE_ONE_BITMAP && cpu->call->verb != EXPLORE_CLEAR &&
-	           cpu->call->verb != EXPLORE_ACCESSED;
+	           cpu->call->verb != EXPLORE_ACCESSED && !cpu->manner->budget;
 
 	memset(cpu->words, 0, sizeof(cpu->words));
 	cpu->bitmap = (struct iopgt_bitmap){
 		.words = (one ? x->words : cpu->words) + EXPLORE_GUARD,
-		.base = explore_iova(one ? 0 : cpu->call->first),
+		.base = one ? EXPLORE_BASE : explore_first(cpu->call),
 		.bits = one ? EXPLORE_PAGES : cpu->call->pages,
 		.page_shift = 12,
 	};
+	if (cpu->call->pages == EXPLORE_WHOLE)
+		make_whole_bitmap(cpu);
 	if (cpu->call->verb == EXPLORE_CLEAR)
-		mark_run(cpu, cpu->bitmap.base, cpu->bitmap.bits << 12);
+		give_bits(cpu);
 }
 
 /* A call that failed took back what it had mapped; what was written there meanwhile is gone. */
@@ -262,27 +199,30 @@ static void forget_writes(struct explore *x, const struct explore_call *call)
 		x->first_write[page] = x->last_write[page] = 0;
 }
 
-static bool may_fail_so(const struct explore *x, const struct explore_call *call, int err)
+static bool may_fail_so(const struct explore *x, const struct explore_cpu *cpu, int err)
 {
-	bool handler = call->verb >= EXPLORE_WRITE_FAULT;
+	enum explore_verb verb = cpu->call->verb;
+	bool handler = verb >= EXPLORE_WRITE_FAULT && verb <= EXPLORE_TRANSLATION_FAULT;
 
 	return err == IOPGT_OK || err == IOPGT_BUSY || (handler && err == IOPGT_FAULT) ||
+	       (err == IOPGT_AGAIN && cpu->manner->budget) ||
 	       (x->scenario->nth && (err == HOST_ERROR || err == IOPGT_NO_MEMORY));
 }
 
-/* Until the verb has done it all; the host's failures pass. */
-static void try_verb(struct explore *x, struct explore_cpu *cpu)
+/* A part of the range, until it is done or the budget is spent; the host's failures pass. */
+static int try_verb(struct explore *x, struct explore_cpu *cpu, uint64_t iova, uint64_t size)
 {
 	bool alone = false;
 	int err;
 
 	for (;;) {
-		err = call_verb(x, cpu);
-		if (!may_fail_so(x, cpu->call, err))
+		cpu->op.budget = cpu->manner->budget;
+		err = call_verb(x, cpu, iova, size);
+		if (!may_fail_so(x, cpu, err))
 			explore_wrong(x, "CPU %u, %s: %s", x->current,
 			              explore_verb_text(cpu->call->verb), iopgt_strerror(err));
-		if (err == IOPGT_OK || err == IOPGT_FAULT || x->wrong[0])
-			return;
+		if (err == IOPGT_OK || err == IOPGT_FAULT || err == IOPGT_AGAIN || x->wrong[0])
+			return err;
 		if (cpu->call->verb == EXPLORE_MAP)
 			forget_writes(x, cpu->call);
 		if (alone || cpu->tries++ == 100)
@@ -291,25 +231,75 @@ static void try_verb(struct explore *x, struct explore_cpu *cpu)
 	}
 	explore_wrong(x, "CPU %u, %s: no end of failures", x->current,
 	              explore_verb_text(cpu->call->verb));
+	return IOPGT_OK;
 }
 
-void explore_make_call(struct explore *x, struct explore_cpu *cpu)
+static void finish_op(struct explore *x, struct explore_cpu *cpu)
 {
 	uint32_t tries = 0;
 	int err;
 
-	cpu->op = new_op(x->f);
-	make_bitmap(x, cpu);
-	cpu->start = ++x->now;
-	try_verb(x, cpu);
-	explore_judge_call(x, cpu);
 	do {
 		err = iopgt_op_finish(&cpu->op);
 		if (err)
 			explore_yield(x);
-	} while (err && tries++ < MOST_TRIES && may_fail_so(x, cpu->call, err));
+	} while (err && tries++ < MOST_TRIES && may_fail_so(x, cpu, err));
 	if (err)
 		explore_wrong(x, "CPU %u: iopgt_op_finish: %s", x->current, iopgt_strerror(err));
+}
+
+static void new_call_op(struct explore *x, struct explore_cpu *cpu)
+{
+	enum explore_verb verb = cpu->call->verb;
+
+	cpu->op = new_op(x->f);
+	/* Else a read may miss what is late. */
+	if (x->scenario->flags & EXPLORE_LATE && (verb == EXPLORE_SYNC || verb == EXPLORE_EACH))
+		cpu->op.flags |= IOPGT_OP_SYNC;
+}
+
+/* The call, in the op and with the bitmap that are there. */
+static void make_call(struct explore *x, struct explore_cpu *cpu)
+{
+	uint64_t iova = explore_first(cpu->call), end = iova + explore_size(cpu->call);
+	bool open = cpu->manner->flags & EXPLORE_OPEN;
+	int err;
+
+	cpu->finish = 0;
+	for (;;) {
+		err = try_verb(x, cpu, iova, end - iova);
+		iova = cpu->op.next;
+		if (err != IOPGT_AGAIN)
+			explore_judge_call(x, cpu);
+		if (!open)
+			finish_op(x, cpu);
+		if (err != IOPGT_AGAIN || cpu->manner->flags & EXPLORE_ABANDONS || x->wrong[0])
+			break;
+		if (!open)
+			new_call_op(x, cpu);
+	}
+	if (open)
+		return;
 	cpu->finish = ++x->now;
 	explore_judge_call(x, cpu);
+}
+
+void explore_make_calls(struct explore *x, struct explore_cpu *cpu)
+{
+	bool open = cpu->manner->flags & EXPLORE_OPEN;
+
+	new_call_op(x, cpu);
+	make_bitmap(x, cpu);
+	cpu->start = ++x->now;
+	make_call(x, cpu);
+	cpu->call = &x->scenario->then[x->current];
+	cpu->manner = &x->scenario->manner_then[x->current];
+	if (!cpu->call->pages)
+		return;
+	if (!open) {
+		new_call_op(x, cpu);
+		make_bitmap(x, cpu);
+		cpu->start = ++x->now;
+	}
+	make_call(x, cpu);
 }

@@ -6,6 +6,19 @@
 
 static struct explore *of;
 
+/*
+ * What may be placed before the call. Nobody sees that memory is taken, but where the
+ * host fails; nor a barrier, unless something was stored.
+ */
+static uint32_t meets(const struct explore *x, enum host_call call)
+{
+	if (call == HOST_ALLOC && !(x->scenario->nth && x->scenario->fails == HOST_ALLOC))
+		return 0;
+	if (call == HOST_PUBLISH && !x->cpus[x->current].stored)
+		return 0;
+	return EXPLORE_ALL;
+}
+
 /* A place before the call; true: it is to fail. */
 static bool enter(enum host_call call, const char *what)
 {
@@ -13,8 +26,9 @@ static bool enter(enum host_call call, const char *what)
 
 	if (!x->inside)
 		return false;
-	explore_place(x, what, NULL);
-	explore_drain(&x->cpus[x->current]);
+	explore_place(x, what, NULL, meets(x, call));
+	if (call != HOST_ALLOC && call != HOST_FREE && call != HOST_CLEAN)
+		explore_drain(x, &x->cpus[x->current]);
 	return x->scenario->fails == call && x->fails_in && --x->fails_in == 0;
 }
 
@@ -47,6 +61,7 @@ static void free_table(void *context, void *table, uint64_t phys, uint32_t bytes
 
 	enter(HOST_FREE, "free");
 	check_free(x, phys, bytes);
+	explore_forget_table(x, phys, bytes);
 	for (uint32_t i = 0; i < x->cpus[x->current].fresh_count && x->inside; i++)
 		if (x->cpus[x->current].fresh[i] == phys)
 			x->cpus[x->current].fresh[i] = UINT64_MAX;
@@ -110,11 +125,18 @@ static int wait_for_all(void *context)
 		x->sync_broken = true;
 		x->learns = &x->cpus[x->current];
 	}
-	if (!x->sync_broken)
-		return x->f->host.hal.tlb.sync(context);
-	for (unsigned i = 0; i < x->f->host.walker_count; i++)
-		walker_lose_posted(x->f->host.walkers[i].walker);
-	return HOST_ERROR;
+	if (x->sync_broken)
+		host_fail(&x->f->host, HOST_SYNC, 1, false);
+	else
+		explore_settle(x, NULL);
+	return x->f->host.hal.tlb.sync(context);
+}
+
+/* In a sync, between the TLB and the copies of an ATS device. */
+static void between(void *context)
+{
+	(void)context;
+	enter(HOST_ATC, "device's copies");
 }
 
 /* The table has a pointer to the fixture's HAL. */
@@ -131,4 +153,5 @@ void explore_hal(struct explore *x)
 	hal->tlb.invalidate_range = invalidate_range;
 	hal->tlb.invalidate_all = invalidate_all;
 	hal->tlb.sync = wait_for_all;
+	x->f->host.between = between;
 }

@@ -4,48 +4,39 @@
 
 #include <stdio.h>
 
-/* A CPU, or the setup, runs library code that is no step. */
+/* A CPU, or the setup, runs library code that is no step; memory has what is true. */
 static bool go_outside(struct explore *x)
 {
 	bool inside = x->inside;
 
 	x->inside = false;
+	explore_tell(x, true);
 	return inside;
+}
+
+static void go_back(struct explore *x, bool inside)
+{
+	x->inside = inside;
+	explore_tell(x, !inside);
 }
 
 static bool is_reserved(const struct explore *x, uint32_t page, uint32_t verbs)
 {
-	for (uint32_t i = 0; i < x->scenario->cpus; i++) {
-		const struct explore_call *call = &x->scenario->calls[i];
+	const struct explore_call *call;
 
+	for (uint32_t i = 0; (call = explore_call_of(x->scenario, i)) != NULL; i++)
 		if (verbs >> call->verb & 1 && explore_covers(call, page))
 			return true;
-	}
 	return false;
 }
 
 #define UNMAPS   (1u << EXPLORE_UNMAP | 1u << EXPLORE_UNMAP_DIRTY)
 #define MAPS     (1u << EXPLORE_MAP)
 #define PROTECTS (1u << EXPLORE_PROTECT)
+#define FORGETS  (1u << EXPLORE_SWITCH_ON)
 #define CLEARS                                                                                     \
 	(1u << EXPLORE_CLEAR | 1u << EXPLORE_READ_AND_CLEAR | 1u << EXPLORE_EACH_CLEAR |           \
 	 1u << EXPLORE_UNMAP_DIRTY)
-
-static bool was_mapped(const struct explore *x, uint32_t page)
-{
-	switch (x->scenario->setup) {
-	case EXPLORE_SINGLES:
-		return page < 64;
-	case EXPLORE_GROUPS:
-		return page >= 8 && page < 56;
-	case EXPLORE_BLOCKS:
-		return page < 1024;
-	case EXPLORE_FULL:
-		return page <= 512;
-	default:
-		return false;
-	}
-}
 
 /* --- Accesses --- */
 
@@ -66,7 +57,7 @@ static bool handle_fault(struct explore *x, uint32_t page, enum walker_fault fau
 /* Whether the fault is one that the walker may see at this moment. */
 static bool fault_is_right(struct explore *x, uint32_t page, enum walker_fault fault)
 {
-	bool changes = is_reserved(x, page, UNMAPS | MAPS) || !was_mapped(x, page);
+	bool changes = is_reserved(x, page, UNMAPS | MAPS) || !explore_was_mapped(x, page);
 
 	if (fault == WALKER_PERMISSION)
 		return is_reserved(x, page, PROTECTS) || handle_fault(x, page, fault) ||
@@ -80,19 +71,25 @@ static bool fault_is_right(struct explore *x, uint32_t page, enum walker_fault f
 	       iopgt_handle_translation_fault(x->f->table, explore_iova(page)) == IOPGT_OK;
 }
 
-static enum walker_fault access_page(struct explore *x, const struct explore_event *event)
+enum walker_fault explore_access(struct explore *x, const struct explore_event *event,
+                                 struct walker_result *result)
 {
 	struct walker *walker = x->f->walkers[event->walker];
 	uint64_t iova = explore_iova(event->page);
+
+	if (event->access == EXPLORE_PREFETCHES)
+		return walker_prefetch(walker, iova);
+	return walker_access(walker, iova,
+	                     event->access == EXPLORE_WRITES ? WALKER_WRITE : WALKER_READ, result);
+}
+
+static enum walker_fault access_page(struct explore *x, const struct explore_event *event,
+                                     bool late)
+{
 	enum walker_fault fault;
 
 	explore_hide(x);
-	if (event->access == EXPLORE_PREFETCHES)
-		fault = walker_prefetch(walker, iova);
-	else
-		fault = walker_access(walker, iova,
-		                      event->access == EXPLORE_WRITES ? WALKER_WRITE : WALKER_READ,
-		                      NULL);
+	fault = late ? explore_late_access(x, event) : explore_access(x, event, NULL);
 	explore_unhide(x);
 	return fault;
 }
@@ -100,11 +97,11 @@ static enum walker_fault access_page(struct explore *x, const struct explore_eve
 void explore_event(struct explore *x, const struct explore_event *event)
 {
 	static const char *const texts[] = {"writes to", "reads", "prefetches"};
-	bool inside = go_outside(x);
-	enum walker_fault fault = access_page(x, event);
+	bool inside = go_outside(x), late = inside && x->scenario->flags & EXPLORE_LATE;
+	enum walker_fault fault = access_page(x, event, late);
 
 	if (fault != WALKER_OK && handle_fault(x, event->page, fault))
-		fault = access_page(x, event);
+		fault = access_page(x, event, late);
 	if (x->trace)
 		fprintf(stderr, "        walker %u %s page %u: %s\n", event->walker,
 		        texts[event->access], event->page, fault ? "fault" : "ok");
@@ -116,7 +113,7 @@ void explore_event(struct explore *x, const struct explore_event *event)
 		if (!x->first_write[event->page])
 			x->first_write[event->page] = x->now;
 	}
-	x->inside = inside;
+	go_back(x, inside);
 }
 
 /* --- A call that has returned --- */
@@ -130,14 +127,21 @@ static bool reported(const struct explore_cpu *cpu, uint32_t page)
 /* Whether another call may have taken what was written to the page. */
 static bool is_taken(const struct explore *x, const struct explore_cpu *cpu, uint32_t page)
 {
-	for (uint32_t i = 0; i < x->scenario->cpus; i++) {
-		const struct explore_call *call = &x->scenario->calls[i];
+	const struct explore_call *call;
 
-		if (cpu != &x->cpus[i] && (UNMAPS | CLEARS) >> call->verb & 1 &&
+	for (uint32_t i = 0; (call = explore_call_of(x->scenario, i)) != NULL; i++)
+		if (call != cpu->call && (UNMAPS | CLEARS | FORGETS) >> call->verb & 1 &&
 		    explore_covers(call, page))
 			return true;
-	}
 	return false;
+}
+
+/* Loads miss what is late, if nothing syncs before. */
+static bool may_miss(const struct explore *x, const struct explore_cpu *cpu)
+{
+	return (x->scenario->flags & EXPLORE_LATE && (cpu->call->verb == EXPLORE_READ_AND_CLEAR ||
+	                                              cpu->call->verb == EXPLORE_EACH_CLEAR)) ||
+	       cpu->manner->flags & EXPLORE_ABANDONS;
 }
 
 /* All that was written before the call. */
@@ -151,6 +155,18 @@ static void judge_report(struct explore *x, const struct explore_cpu *cpu)
 		    !is_taken(x, cpu, page))
 			explore_wrong(x, "%s: page %u was dirty before, and is not reported",
 			              explore_verb_text(cpu->call->verb), page);
+	}
+}
+
+/* What is reported is copied now; where tracking starts, all. */
+static void take(struct explore *x, const struct explore_cpu *cpu)
+{
+	for (uint32_t i = 0; i < x->watched_count; i++) {
+		uint32_t page = x->watched[i];
+
+		if (CLEARS >> cpu->call->verb & 1 ? reported(cpu, page)
+		                                  : explore_covers(cpu->call, page))
+			x->taken[page] = cpu->finish;
 	}
 }
 
@@ -176,17 +192,34 @@ static void each_edge(struct explore *x, const struct explore_call *call,
 	judge(x, call->first + call->pages - 1);
 }
 
+/* Where walkers set access flags of tables, looks must not: they would hide a loss. */
 static void judge_protected(struct explore *x, uint32_t page)
 {
+	if (x->f->config.flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG)
+		return;
 	for (uint32_t i = 0; i < x->f->walker_count; i++)
-		if (access_page(x, &(struct explore_event){EXPLORE_WRITES, i, page}) == WALKER_OK)
+		if (access_page(x, &(struct explore_event){EXPLORE_WRITES, i, page}, false) ==
+		    WALKER_OK)
 			explore_wrong(x, "page %u is read-only, and walker %u writes to it", page,
 			              i);
 }
 
+static enum walker_fault look_at_page(struct explore *x, uint32_t page)
+{
+	struct walker_leaf leaf;
+	enum walker_fault fault;
+
+	if (!(x->f->config.flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG))
+		return access_page(x, &(struct explore_event){EXPLORE_READS, 1, page}, false);
+	explore_hide(x);
+	fault = walker_translate(x->f->walkers[1], explore_iova(page), &leaf);
+	explore_unhide(x);
+	return fault;
+}
+
 static void judge_mapped(struct explore *x, uint32_t page)
 {
-	enum walker_fault fault = access_page(x, &(struct explore_event){EXPLORE_READS, 1, page});
+	enum walker_fault fault = look_at_page(x, page);
 
 	if (fault != WALKER_OK && !is_reserved(x, page, UNMAPS))
 		explore_wrong(x, "page %u is mapped, and walker 1 cannot read it: fault %d", page,
@@ -201,14 +234,20 @@ void explore_judge_call(struct explore *x, struct explore_cpu *cpu)
 
 	if (!cpu->finish && call->verb == EXPLORE_MAP)
 		each_edge(x, call, judge_mapped);
-	if (cpu->finish && explore_reports(call->verb))
+	if (cpu->finish && explore_reports(call->verb) && !may_miss(x, cpu))
 		judge_report(x, cpu);
+	if (cpu->finish && (CLEARS | FORGETS) >> call->verb & 1)
+		take(x, cpu);
+	if (!cpu->finish && call->verb == EXPLORE_MAP && cpu->manner->flags & EXPLORE_DIRTY)
+		for (uint32_t page = call->first; page < call->first + call->pages; page++)
+			if (x->last_write[page] < cpu->start)
+				x->last_write[page] = cpu->start;
 	if (cpu->finish && UNMAPS >> call->verb & 1)
 		for (uint32_t page = call->first; page < call->first + call->pages; page++)
 			judge_unmapped(x, page);
 	if (cpu->finish && call->verb == EXPLORE_PROTECT)
 		each_edge(x, call, judge_protected);
-	x->inside = inside;
+	go_back(x, inside);
 }
 
 /* --- The end --- */
@@ -238,14 +277,16 @@ static void judge_bits(struct explore *x, const struct explore_cpu *cpu)
 /* Pages that are looked at: around the ranges, at events, and their groups. */
 static bool is_watched(const struct explore *x, uint32_t page)
 {
+	const struct explore_call *call;
+
 	if ((page & 7) == 0 && page < 64)
 		return true;
 	for (uint32_t i = 0; i < x->scenario->events; i++)
 		if (page == x->scenario->event[i].page)
 			return true;
-	for (uint32_t i = 0; i < x->scenario->cpus; i++) {
-		const struct explore_call *call = &x->scenario->calls[i];
-
+	for (uint32_t i = 0; (call = explore_call_of(x->scenario, i)) != NULL; i++) {
+		if (call->pages == 0 || call->pages == EXPLORE_WHOLE)
+			continue;
 		if (page == call->first || page == call->first + call->pages - 1 ||
 		    page == call->first + call->pages || page + 1 == call->first)
 			return true;
@@ -264,7 +305,7 @@ void explore_watch(struct explore *x)
 static void judge_page(struct explore *x, uint32_t page)
 {
 	bool maps = is_reserved(x, page, MAPS), unmaps = is_reserved(x, page, UNMAPS);
-	bool mapped = maps || (was_mapped(x, page) && !unmaps);
+	bool mapped = maps || (explore_was_mapped(x, page) && !unmaps);
 	bool written = !is_reserved(x, page, PROTECTS);
 	struct walker_leaf leaf;
 	bool there = walker_translate(x->f->walkers[0], explore_iova(page), &leaf) == WALKER_OK;
@@ -281,19 +322,6 @@ static void judge_page(struct explore *x, uint32_t page)
 		explore_wrong(x, "in the end page %u %s writable", page, written ? "is not" : "is");
 }
 
-/* In a report that was taken after it. */
-static bool is_in_report(const struct explore *x, uint32_t page)
-{
-	for (uint32_t i = 0; i < x->scenario->cpus; i++) {
-		const struct explore_cpu *cpu = &x->cpus[i];
-
-		if (CLEARS >> cpu->call->verb & 1 && reported(cpu, page) &&
-		    x->last_write[page] <= cpu->finish)
-			return true;
-	}
-	return false;
-}
-
 /* Every write is in a report taken after it, or marked still, or nobody asks for it. */
 static void judge_writes(struct explore *x)
 {
@@ -307,11 +335,12 @@ static void judge_writes(struct explore *x)
 	                           &bitmap, &op);
 	if (err)
 		explore_wrong(x, "the last look: %s", iopgt_strerror(err));
-	for (uint32_t i = 0; i < x->scenario->events; i++) {
-		uint32_t page = x->scenario->event[i].page;
+	for (uint32_t i = 0; i < x->watched_count; i++) {
+		uint32_t page = x->watched[i];
 
-		if (x->last_write[page] && !is_reserved(x, page, 1u << EXPLORE_UNMAP) &&
-		    !(words[page / 64] >> page % 64 & 1) && !is_in_report(x, page))
+		if (x->last_write[page] > x->taken[page] &&
+		    !is_reserved(x, page, 1u << EXPLORE_UNMAP) &&
+		    !(words[page / 64] >> page % 64 & 1))
 			explore_wrong(x, "the last write to page %u is lost", page);
 	}
 }
@@ -328,19 +357,50 @@ static void write_again(struct explore *x)
 	}
 }
 
+/* Below a table that dirty verbs skip no leaf is dirty: facts of FEAT_HAFT, by the raw bits. */
+static void judge_tables(struct explore *x, uint32_t page)
+{
+	const uint64_t walked = UINT64_C(1) << 10 | UINT64_C(1) << 53;
+	uint64_t iova = explore_iova(page), table = x->f->table->root_phys;
+	struct walker_leaf leaf;
+
+	if (walker_translate(x->f->walkers[0], iova, &leaf) != WALKER_OK ||
+	    leaf.dirty != WALKER_WRITABLE_DIRTY)
+		return;
+	for (unsigned shift = 30; shift > 12; shift -= 9) {
+		uint64_t at = table + 8 * (iova >> shift & 511);
+		uint64_t d = pool_little_endian(*pool_word(x->f->host.pool, at, false));
+
+		if (at == leaf.descriptor_phys)
+			return;
+		if (!(d & walked))
+			explore_wrong(x, "page %u is dirty, in a table of level %u that is skipped",
+			              page, (39 - shift) / 9);
+		table = d & UINT64_C(0xfffffffff000);
+	}
+}
+
 void explore_judge_end(struct explore *x)
 {
 	struct iopgt_finding finding;
 
 	x->current = 0;
+	/* The last look's own sync has to make what was late seen. */
+	explore_tell(x, false);
+	judge_writes(x);
+	explore_settle(x, NULL);
+	x->told = true;
+	explore_free_deferred(x);
 	for (uint32_t i = 0; i < x->scenario->cpus; i++)
 		judge_bits(x, &x->cpus[i]);
 	judge_guards(x, x->words);
 	for (uint32_t i = 0; i < x->watched_count; i++)
 		judge_page(x, x->watched[i]);
+	if (x->f->config.flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG)
+		for (uint32_t i = 0; i < x->watched_count; i++)
+			judge_tables(x, x->watched[i]);
 	if (iopgt_check(x->f->table, &finding))
 		explore_wrong(x, "iopgt_check: %s", iopgt_rule_text(finding.rule));
-	judge_writes(x);
 	write_again(x);
 	judge_writes(x);
 	for (unsigned i = 0; i < x->f->walker_count; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Fibers, steps, store buffers: one run. */
+/* Fibers and steps: one run. */
 #include "explore.h"
 
 #include <inttypes.h>
@@ -8,10 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/live.h"
-
 #define STACK_BYTES ((size_t)256 << 10)
-#define WALKERS_BIT (1u << EXPLORE_CPUS)
 
 static struct explore *running; /* whom a step is of: the library knows no context */
 
@@ -26,94 +23,11 @@ void explore_wrong(struct explore *x, const char *format, ...)
 	va_end(arguments);
 }
 
-/* --- Store buffers --- */
-
-static uint64_t peek(const struct explore_store *store)
-{
-	return store->narrow ? *(volatile uint32_t *)store->entry
-	                     : *(volatile uint64_t *)store->entry;
-}
-
-/* Exchanges what stands in memory for what is hidden. */
-static void swap(struct explore_store *store)
-{
-	uint64_t seen = peek(store);
-
-	if (store->narrow)
-		*(volatile uint32_t *)store->entry = (uint32_t)store->hidden;
-	else
-		*(volatile uint64_t *)store->entry = store->hidden;
-	store->hidden = seen;
-}
-
-static void swap_stores(struct explore_cpu *cpu, bool released)
-{
-	for (uint32_t i = 0; i < cpu->stored; i++)
-		if (cpu->stores[i].released == released)
-			swap(&cpu->stores[i]);
-}
-
-void explore_drain(struct explore_cpu *cpu)
-{
-	cpu->stored = 0;
-}
-
-static void release(struct explore_cpu *cpu)
-{
-	for (uint32_t i = 0; i < cpu->stored; i++)
-		cpu->stores[i].released = true;
-}
-
-/* An atomic update has the last word; but for what another CPU has not released yet. */
-static void forget_store(struct explore_cpu *cpu, const volatile void *entry, bool own)
-{
-	for (uint32_t i = 0; i < cpu->stored; i++)
-		if (cpu->stores[i].entry == entry && (own || cpu->stores[i].released)) {
-			cpu->stores[i] = cpu->stores[--cpu->stored];
-			return;
-		}
-}
-
-static void remember_store(struct explore_cpu *cpu, const volatile void *entry, bool narrow)
-{
-	struct explore_store store = {.entry = (volatile void *)(uintptr_t)entry, .narrow = narrow};
-
-	for (uint32_t i = 0; i < cpu->stored; i++) {
-		if (cpu->stores[i].entry != entry)
-			continue;
-		/* Walkers see neither; other CPUs the older one: take it that they see both. */
-		return;
-	}
-	if (cpu->stored == EXPLORE_STORES)
-		explore_drain(cpu);
-	store.hidden = peek(&store);
-	cpu->stores[cpu->stored++] = store;
-}
-
-/* Stores of CPUs that do not run and that have not been released are out already. */
-void explore_hide(struct explore *x)
-{
-	for (uint32_t i = 0; i < x->scenario->cpus; i++) {
-		swap_stores(&x->cpus[i], true);
-		if (i == x->current)
-			swap_stores(&x->cpus[i], false);
-	}
-}
-
-void explore_unhide(struct explore *x)
-{
-	for (uint32_t i = x->scenario->cpus; i-- > 0;) {
-		if (i == x->current)
-			swap_stores(&x->cpus[i], false);
-		swap_stores(&x->cpus[i], true);
-	}
-}
-
 /* --- Spots: what a step touches --- */
 
 static bool in_pool(const struct explore *x, const volatile void *entry, uint64_t *phys)
 {
-	uintptr_t offset = (uintptr_t)entry - pool_linear_offset(x->f->host.pool);
+	uintptr_t offset = (uintptr_t)entry - x->arena;
 
 	*phys = offset;
 	return offset < ((uint64_t)64 << 20);
@@ -137,19 +51,44 @@ static uint32_t spot_of(struct explore *x, const volatile void *entry)
 	return 520 + x->names++;
 }
 
+static bool is_single(const struct explore_part *part)
+{
+	return part->kind == EXPLORE_NOTHING || part->kind == EXPLORE_PAGE ||
+	       part->kind == EXPLORE_SHELL;
+}
+
+/* Whether there may be contiguous groups, of which walkers mark any entry. */
+static bool has_groups(const struct explore *x)
+{
+	const struct explore_scenario *s = x->scenario;
+	const struct explore_call *call;
+
+	if (s->setup != EXPLORE_PARTS || !is_single(&s->parts[0]) || !is_single(&s->parts[1]))
+		return x->f->table->grouped;
+	for (uint32_t i = 0; (call = explore_call_of(s, i)) != NULL; i++)
+		if (call->verb == EXPLORE_MAP && call->pages >= 16)
+			return x->f->table->grouped;
+	return false;
+}
+
 void explore_spots_of_events(struct explore *x)
 {
+	uint32_t near = has_groups(x) ? 16 : 1;
+
 	for (uint32_t i = 0; i < x->scenario->events; i++) {
 		uint32_t page = x->scenario->event[i].page;
 		uint32_t block = (uint32_t)(explore_iova(page) >> 21) & 511;
 		uint32_t top = 512 + (uint32_t)(explore_iova(page) >> 30);
 
-		x->read_by[top] |= WALKERS_BIT;
-		x->read_by[block] |= WALKERS_BIT;
-		x->written_by[block] |= WALKERS_BIT;
-		for (uint32_t k = 0; k < 16; k++) {
-			x->read_by[(page & 496) + k] |= WALKERS_BIT;
-			x->written_by[(page & 496) + k] |= WALKERS_BIT;
+		x->read_by[top] |= EXPLORE_EVENT(i);
+		if (x->f->config.flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG)
+			x->written_by[top] |= EXPLORE_EVENT(i);
+		x->read_by[block] |= EXPLORE_EVENT(i);
+		x->written_by[block] |= EXPLORE_EVENT(i);
+		for (uint32_t k = page & 511 & ~(near - 1); k < (page & 511 & ~(near - 1)) + near;
+		     k++) {
+			x->read_by[k] |= EXPLORE_EVENT(i);
+			x->written_by[k] |= EXPLORE_EVENT(i);
 		}
 	}
 }
@@ -206,12 +145,12 @@ static void change_to(struct explore *x, uint32_t ahead)
 	} while (x->cpus[to].done);
 	if (to == x->current)
 		return;
-	swap_stores(from, false);
+	explore_swap_unreleased(from);
 	if (x->trace)
 		fprintf(stderr, "        CPU %u -> CPU %u\n", x->current, to);
 	x->current = to;
 	swapcontext(&from->context, &x->cpus[to].context);
-	swap_stores(from, false); /* back again */
+	explore_swap_unreleased(from); /* back again */
 }
 
 static void place(struct explore *x, const struct explore_placement *placement)
@@ -219,7 +158,7 @@ static void place(struct explore *x, const struct explore_placement *placement)
 	const struct explore_scenario *s = x->scenario;
 
 	if (!placement->keeps)
-		explore_drain(&x->cpus[x->current]);
+		explore_drain(x, &x->cpus[x->current]);
 	if (placement->event < s->events) {
 		explore_event(x, &s->event[placement->event]);
 	} else if (any_other(x)) {
@@ -227,10 +166,13 @@ static void place(struct explore *x, const struct explore_placement *placement)
 	}
 }
 
-void explore_place(struct explore *x, const char *what, const volatile void *entry)
+void explore_place(struct explore *x, const char *what, const volatile void *entry, uint32_t meets)
 {
-	uint32_t at = x->steps++;
+	uint32_t at;
 
+	if (!meets && !x->every_step)
+		return;
+	at = x->steps++;
 	if (at >= EXPLORE_STEPS) {
 		explore_wrong(x, "more than %d steps", EXPLORE_STEPS);
 		return;
@@ -246,6 +188,7 @@ void explore_place(struct explore *x, const char *what, const volatile void *ent
 	}
 	x->stored_at[at] = x->cpus[x->current].stored != 0;
 	x->others_at[at] = any_other(x);
+	x->meets_at[at] = (uint8_t)meets;
 	while (x->next < x->placed && x->placements[x->next].at == at)
 		place(x, &x->placements[x->next++]);
 }
@@ -254,7 +197,7 @@ bool explore_yield(struct explore *x)
 {
 	if (!any_other(x))
 		return false;
-	explore_drain(&x->cpus[x->current]);
+	explore_drain(x, &x->cpus[x->current]);
 	change_to(x, 1);
 	return true;
 }
@@ -266,61 +209,60 @@ static void check_live(struct explore *x, const volatile void *entry, uint64_t p
 	(void)entry;
 }
 
-/* What the store buffer makes of a step. */
-static void buffer_step(struct explore *x, enum live_step step, const volatile void *entry)
+/* Whom the step touches: those that change the entry, or look at what it changes. */
+static uint32_t meets(struct explore *x, uint32_t spot, bool writes)
 {
-	struct explore_cpu *cpu = &x->cpus[x->current];
+	uint32_t own = 1u << x->current, touched = x->written_by[spot];
 
-	switch (step) {
-	case LIVE_STORE:
-	case LIVE_NOTE:
-		remember_store(cpu, entry, step == LIVE_NOTE);
-		break;
-	case LIVE_UPDATE:
-		release(cpu);
-		for (uint32_t i = 0; i < x->scenario->cpus; i++)
-			forget_store(&x->cpus[i], entry, i == x->current);
-		break;
-	case LIVE_FENCE_STORES:
-		explore_drain(cpu);
-		break;
-	default:
-		break;
-	}
+	if (writes)
+		touched |= x->read_by[spot];
+	if (x->every_step)
+		*(writes ? &x->written_by[spot] : &x->read_by[spot]) |= (uint8_t)own;
+	touched &= ~own;
+	return touched & EXPLORE_SWITCH ? touched | EXPLORE_SWITCH : touched;
+}
+
+/* A failed sync is known to others once its CPU has gone on. */
+static void learn_of_failure(struct explore *x, const struct explore_cpu *cpu)
+{
+	if (x->learns != cpu)
+		return;
+	if (x->scenario->flags & EXPLORE_ONCE)
+		x->sync_broken = false;
+	x->learns = NULL;
+}
+
+static bool changes(enum live_step step)
+{
+	return step == LIVE_STORE || step == LIVE_UPDATE || step == LIVE_NOTE || step == LIVE_COUNT;
 }
 
 void iopgt_explore_step(enum live_step step, const volatile void *entry)
 {
 	struct explore *x = running;
-	bool writes = step == LIVE_STORE || step == LIVE_UPDATE || step == LIVE_NOTE ||
-	              step == LIVE_COUNT;
 	struct explore_cpu *cpu;
 	uint64_t phys = 0;
-	uint8_t others, touched;
-	uint32_t spot;
+	bool table;
 
-	if (!x || !x->inside)
+	if (!x || !x->inside) {
+		if (x && x->lates && (step == LIVE_STORE || step == LIVE_UPDATE))
+			explore_settle(x, entry);
 		return;
+	}
 	cpu = &x->cpus[x->current];
 	note_linked(cpu);
-	if (entry && !(in_pool(x, entry, &phys) && is_fresh(cpu, phys))) {
-		spot = spot_of(x, entry);
-		others = (uint8_t) ~(1u << x->current);
-		touched = writes ? x->read_by[spot] | x->written_by[spot] : x->written_by[spot];
-		if (x->every_step || (touched & others))
-			explore_place(x, text_of(step), entry);
-		*(writes ? &x->written_by[spot] : &x->read_by[spot]) |=
-			x->every_step ? (uint8_t)(1u << x->current) : 0;
-		if (step == LIVE_UPDATE && in_pool(x, entry, &phys))
+	table = entry && in_pool(x, entry, &phys);
+	if (entry && !(table && is_fresh(cpu, phys))) {
+		explore_place(x, text_of(step), entry, meets(x, spot_of(x, entry), changes(step)));
+		if (step == LIVE_UPDATE && table)
 			cpu->updated = entry;
 	}
-	if (x->learns == cpu && x->scenario->flags & EXPLORE_ONCE)
-		x->sync_broken = false;
-	if (x->learns == cpu)
-		x->learns = NULL;
-	if (entry && in_pool(x, entry, &phys))
+	learn_of_failure(x, cpu);
+	if (table)
 		check_live(x, entry, phys);
-	buffer_step(x, step, entry);
+	if (x->lates && (step == LIVE_STORE || step == LIVE_UPDATE))
+		explore_settle(x, entry);
+	explore_buffer(x, step, entry);
 }
 
 /* --- A run --- */
@@ -331,8 +273,8 @@ static void fiber(void)
 	struct explore_cpu *cpu = &x->cpus[x->current];
 	uint32_t next;
 
-	explore_make_call(x, cpu);
-	explore_drain(cpu);
+	explore_make_calls(x, cpu);
+	explore_drain(x, cpu);
 	cpu->done = true;
 	if (x->trace)
 		fprintf(stderr, "        CPU %u is done\n", x->current);
@@ -347,7 +289,7 @@ static void fiber(void)
 	setcontext(&x->cpus[next].context);
 }
 
-static void make_fiber(struct explore_cpu *cpu, const struct explore_call *call)
+static void make_fiber(struct explore_cpu *cpu, const struct explore_scenario *s, uint32_t number)
 {
 	char *stack = cpu->stack ? cpu->stack : malloc(STACK_BYTES);
 
@@ -358,10 +300,12 @@ static void make_fiber(struct explore_cpu *cpu, const struct explore_call *call)
 	cpu->context.uc_stack.ss_size = STACK_BYTES;
 	cpu->context.uc_link = NULL;
 	makecontext(&cpu->context, fiber, 0);
-	cpu->call = call;
+	cpu->call = &s->calls[number];
+	cpu->manner = &s->manner[number];
 	cpu->start = cpu->finish = cpu->tries = 0;
 	cpu->done = false;
-	cpu->stored = cpu->fresh_count = 0;
+	explore_drain(running, cpu);
+	cpu->fresh_count = 0;
 	cpu->updated = NULL;
 }
 
@@ -376,25 +320,26 @@ static void start_run(struct explore *x)
 	x->sync_broken = false;
 	x->learns = NULL;
 	x->fails_in = 0;
-	for (uint32_t i = 0; i < x->scenario->events; i++) {
-		x->first_write[x->scenario->event[i].page] = 0;
-		x->last_write[x->scenario->event[i].page] = 0;
+	x->lates = x->slot_count = 0;
+	for (uint32_t i = 0; i < x->watched_count; i++) {
+		x->first_write[x->watched[i]] = x->last_write[x->watched[i]] = 0;
+		x->taken[x->watched[i]] = 0;
 	}
 	explore_setup(x);
 	for (uint32_t i = 0; i < x->scenario->cpus; i++)
-		make_fiber(&x->cpus[i], &x->scenario->calls[i]);
+		make_fiber(&x->cpus[i], x->scenario, i);
 }
 
 void explore_run(struct explore *x)
 {
 	start_run(x);
 	x->fails_in = x->scenario->nth;
+	x->told = false;
 	x->inside = true;
 	swapcontext(&x->main, &x->cpus[0].context);
 	x->inside = false;
 	x->fails_in = 0;
 	x->sync_broken = false;
-	explore_free_deferred(x);
 	explore_judge_end(x);
 	explore_teardown(x);
 	x->runs++;

@@ -132,6 +132,7 @@ int main(void)
 		TEST_WITH(FIXTURE_LEVELS, merge_beside_other_calls, BLOCKS),
 		TEST_WITH(FIXTURE_LEVELS, merge_beside_other_calls, GROUPS),
 		TEST_WITH(FIXTURE_LEVELS, walkers_beside_one_call, GROUPS),
+		TEST_WITH(0, walkers_beside_one_call, GROUPS, .walks = FIXTURE_ATS),
 	};
 
 	return FIXTURE_RUN(tests);

@@ -176,6 +176,7 @@ int main(void)
 		TEST_WITH(FIXTURE_LEVELS, two_halves_of_a_group, GROUPS, .dirty = FIXTURE_SOFTWARE),
 		TEST_WITH(FIXTURE_LEVELS, while_the_host_fails, GROUPS),
 		TEST_WITH(FIXTURE_LEVELS, walkers_beside_a_break_up, GROUPS),
+		TEST_WITH(FIXTURE_LEVELS, walkers_beside_a_break_up, GROUPS, .walks = FIXTURE_ATS),
 		TEST_WITH(FIXTURE_LEVELS, three_parts_of_a_group, GROUPS),
 	};
 
