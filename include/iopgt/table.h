@@ -77,6 +77,7 @@ struct iopgt_table {
 	uint32_t failed_syncs;      /* atomic: they voided what other ops had posted */
 	struct iopgt_config config; /* as given */
 	uint64_t last_bits;         /* atomic: what leaf_bits gave last, and for which kind */
+	uint64_t last_kind; /* atomic: what translate said last of a leaf, and of which bits */
 	struct iopgt_claim claims[IOPGT_CLAIMS];
 };
 
