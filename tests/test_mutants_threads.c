@@ -22,7 +22,7 @@
 #define BLOCK   (UINT64_C(1) << 21)
 #define GRANULE UINT64_C(4096)
 #define FIRST   (8 * BLOCK)
-#define MEMORY  ((ROUNDS + 16) * GRANULE)
+#define MEMORY  ((2 * ROUNDS + 16) * GRANULE)
 
 struct pair {
 	struct iopgt_hal hal;
@@ -127,14 +127,39 @@ static int trim_beside(struct pair *pair, uint64_t iova)
 	return iopgt_op_finish(&op);
 }
 
-static int read_dirty(struct pair *pair, uint64_t iova)
+static int read_pages(struct pair *pair, uint64_t iova, uint64_t size)
 {
 	uint64_t word = 0;
 	const struct iopgt_bitmap bitmap = {&word, iova, 64, 12};
 	struct iopgt_op op = new_op();
-	int error = iopgt_sync_dirty_log(&pair->table, iova + OTHERS, OTHERS, &bitmap, &op);
+	int error = iopgt_sync_dirty_log(&pair->table, iova, size, &bitmap, &op);
 
 	return error ? error : iopgt_op_finish(&op);
+}
+
+static int read_dirty(struct pair *pair, uint64_t iova)
+{
+	return read_pages(pair, iova + OTHERS, OTHERS);
+}
+
+/* Also what the first thread is just mapping: 64 pages are looked at together. */
+static int read_dirty_where_it_maps(struct pair *pair, uint64_t iova)
+{
+	return read_pages(pair, iova, 64 * GRANULE);
+}
+
+/* Tables of its own: both threads count theirs. */
+static int map_elsewhere(struct pair *pair, uint64_t iova)
+{
+	return map_pages(pair, iova + ROUNDS * BLOCK, GRANULE, IOPGT_READ);
+}
+
+static int count_tables(struct pair *pair, uint64_t iova)
+{
+	struct iopgt_table_usage usage;
+
+	(void)iova;
+	return iopgt_table_stats(&pair->table, &usage);
 }
 
 static int translate(struct pair *pair, uint64_t iova)
@@ -204,6 +229,8 @@ static void *link_tables(void *argument)
 			error = map_pages(pair, iova, GRANULE, IOPGT_READ);
 		atomic_fetch_add_explicit(&pair->errors, error != IOPGT_OK, memory_order_relaxed);
 		atomic_store_explicit(&pair->linked, round + 1, memory_order_relaxed);
+		if (!pair->splits && map_pages(pair, iova + GRANULE, GRANULE, IOPGT_READ))
+			atomic_fetch_add_explicit(&pair->errors, 1, memory_order_relaxed);
 	}
 	return NULL;
 }
@@ -279,8 +306,10 @@ static void run(struct pair *pair, int (*beside)(struct pair *pair, uint64_t iov
 /* --- Tests --- */
 
 static int (*const calls[])(struct pair *pair, uint64_t iova) = {
-	map_beside, unmap_beside, protect_beside, merge_beside, trim_beside,
-	read_dirty, translate,    access_fault,   visit,        dump,
+	map_beside,  unmap_beside,  protect_beside, merge_beside,
+	trim_beside, map_elsewhere, count_tables,   read_dirty_where_it_maps,
+	read_dirty,  translate,     access_fault,   visit,
+	dump,
 };
 
 #define CALLS (sizeof(calls) / sizeof(calls[0]))

@@ -60,21 +60,51 @@ static void merged_blocks_are_found(struct fixture *f)
 	expect_only_bits(f, AT, 2 * block(f));
 }
 
-/* And those that were blocks all the time. */
-static void blocks_that_stop_being_tracked_are_found(struct fixture *f)
+/* And those that were blocks, or groups, all the time. */
+static void leaves_that_stop_being_tracked_are_found(struct fixture *f, uint64_t size)
 {
 	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_NONE};
 	struct iopgt_op op = new_op(f);
 
-	map(f, AT, PHYS, 2 * block(f), RW);
+	map(f, AT, PHYS, size, RW);
 	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &how, &op));
 	finish(f, &op);
 	for (int round = 0; round < ROUNDS; round++)
 		take_dirty(f, AT, GIB);
 	assert_true(is_skipped(f, AT));
 	track(f, false);
-	look_dirty(f, AT, 2 * block(f));
-	expect_only_bits(f, AT, 2 * block(f));
+	look_dirty(f, AT, size);
+	expect_only_bits(f, AT, size);
+}
+
+static void blocks_that_stop_being_tracked_are_found(struct fixture *f)
+{
+	leaves_that_stop_being_tracked_are_found(f, 2 * block(f));
+}
+
+static void groups_that_stop_being_tracked_are_found(struct fixture *f)
+{
+	leaves_that_stop_being_tracked_are_found(f, group_size(f, 3));
+}
+
+/* Walkers that do not mark: what they have cached clean goes. */
+static void writes_do_not_fault_where_tracking_has_ended(struct fixture *f)
+{
+	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_NONE};
+	struct iopgt_op op = new_op(f);
+
+	map(f, AT, PHYS, 2 * block(f), RW);
+	map(f, AT + 2 * block(f), PHYS + 2 * block(f), group_size(f, 3), RW);
+	map(f, AT + 3 * block(f), PHYS, granule(f), RW);
+	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &how, &op));
+	finish(f, &op);
+	for (uint64_t at = AT; at <= AT + 3 * block(f); at += block(f)) {
+		read_page(f, at);
+		assert_false(access_ok(f, 0, at, WALKER_WRITE));
+	}
+	track(f, false);
+	for (uint64_t at = AT; at <= AT + 3 * block(f); at += block(f))
+		write_page(f, at);
 }
 
 int main(void)
@@ -86,6 +116,14 @@ int main(void)
 	                  .walks = FIXTURE_TABLE_ACCESS, .domain = true),
 		TEST_WITH(FIXTURE_STAGES, blocks_that_stop_being_tracked_are_found,
 	                  .walks = FIXTURE_TABLE_ACCESS, .domain = true),
+		TEST_WITH(FIXTURE_STAGES, groups_that_stop_being_tracked_are_found,
+	                  .walks = FIXTURE_TABLE_ACCESS, .domain = true,
+	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
+		TEST_WITH(FIXTURE_STAGES, writes_do_not_fault_where_tracking_has_ended,
+	                  .dirty = FIXTURE_SOFTWARE, .domain = true),
+		TEST_WITH(FIXTURE_STAGES, writes_do_not_fault_where_tracking_has_ended,
+	                  .dirty = FIXTURE_SOFTWARE, .domain = true,
+	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
 	};
 
 	return FIXTURE_RUN(tests);
