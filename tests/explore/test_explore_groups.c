@@ -57,7 +57,7 @@ static void two_changes_of_cpu(struct fixture *f)
 	explore_begin(&x, f);
 	x.bounds = (struct explore_bounds){2, 2, 100000, 0};
 	if (explore_is_long())
-		x.bounds = (struct explore_bounds){3, 3, 20000000, 0};
+		x.bounds = (struct explore_bounds){3, 3, 300000, 0};
 	explore_family(&x, &family);
 	explore_end(&x);
 }

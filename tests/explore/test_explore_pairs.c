@@ -89,7 +89,7 @@ static void begin(struct explore *x, struct fixture *f)
 	explore_begin(x, f);
 	x->bounds = (struct explore_bounds){2, 0, 300, 20};
 	if (explore_is_long())
-		x->bounds = (struct explore_bounds){3, 1, 20000, 2000};
+		x->bounds = (struct explore_bounds){3, 1, 8000, 800};
 }
 
 /* --- With no leaf in common --- */
