@@ -176,6 +176,37 @@ static int scan_table(struct scan_state *s, uint64_t d, uint32_t *steps)
 	return err ? err : cursor_down(&s->c, d);
 }
 
+/*
+ * Whether nothing is to be done about an entry that links no table, and those that are
+ * like it may be passed over together.
+ */
+static bool is_dull(const struct scan_state *s, uint64_t d)
+{
+	const struct iopgt_format *f = &s->table->format;
+
+	if (!s->hops || (s->batch->count && iopgt_split_batch_is_private(s->batch, &s->c)))
+		return false;
+	return format_is_leaf(f, s->c.level, d) ? !is_marked(s, d) : !format_is_broken(f, d);
+}
+
+/* Of a dull entry and those up to 63 behind it, how many before one that is not. */
+static uint32_t dull_run(const struct scan_state *s)
+{
+	const struct iopgt_format *f = &s->table->format;
+	live_descriptor *entries = cursor_entry(&s->c);
+	uint32_t n = 64 - (cursor_index(&s->c) & 63), run = cursor_run(&s->c);
+	uint64_t others;
+
+	if (n > run)
+		n = run;
+	others = live_match(entries, n, f->table_mask, f->table_value) |
+	         live_match(entries, n, s->match[0].mask, s->match[0].value) |
+	         live_match(entries, n, f->present | f->broken, f->broken);
+	/* The first one may have changed since it was found to be dull. */
+	others &= ~UINT64_C(1);
+	return others ? bits_lowest(others) : n;
+}
+
 /* Looks at the entry the cursor is on; *steps: how many entries are done. */
 static int scan_entry(struct scan_state *s, uint32_t *steps)
 {
@@ -187,6 +218,10 @@ static int scan_entry(struct scan_state *s, uint32_t *steps)
 	d = live_load_table(cursor_entry(&s->c));
 	if (format_is_table(f, s->c.level, d))
 		return scan_table(s, d, steps);
+	if (is_dull(s, d)) {
+		*steps = dull_run(s);
+		return IOPGT_OK;
+	}
 	*steps = 1;
 	if (format_is_leaf(f, s->c.level, d))
 		return scan_block(s, d, steps);
@@ -250,8 +285,8 @@ int iopgt_scan_check(struct iopgt_scan *scan, uint64_t iova, uint64_t size)
 	return iopgt_bitmap_check(scan->table, scan->bitmap, &scan->range);
 }
 
-/* What tells a page that the scan is after. */
-static struct scan_match pages_to_match(const struct scan_state *s)
+/* What tells a leaf that the scan is after. */
+static struct scan_match leaves_to_match(const struct scan_state *s, unsigned kind)
 {
 	const struct iopgt_format *f = &s->table->format;
 	uint64_t bits = f->state_mask, state = f->state_dirty;
@@ -260,7 +295,15 @@ static struct scan_match pages_to_match(const struct scan_state *s)
 		bits = state = f->accessed;
 	else if (s->scan->flags & SCAN_MAKE_DIRTY)
 		state = f->state_clean;
-	return (struct scan_match){f->leaf_mask[1] | bits, f->leaf_value[1] | state};
+	return (struct scan_match){f->leaf_mask[kind] | bits, f->leaf_value[kind] | state};
+}
+
+/* Whether what is clean asks for nothing, and what is not is told by its bits alone. */
+static bool may_hop(const struct scan_state *s)
+{
+	return s->scan->flags && !(s->scan->flags & SCAN_MAKE_DIRTY) &&
+	       s->scan->split <= SCAN_SPLIT_CLEANED && !s->table->grouped &&
+	       !table_counted(&s->table->kept_dirty);
 }
 
 /* The scan itself; in scan->op->next is where to go on. */
@@ -272,7 +315,9 @@ static int run_in_batches(struct iopgt_scan *scan)
 
 	cursor_start(&s.c, scan->table, scan->range, scan->op);
 	split_batch_start(&batch, scan->table, scan->op);
-	s.match = pages_to_match(&s);
+	s.match[0] = leaves_to_match(&s, 0);
+	s.match[1] = leaves_to_match(&s, 1);
+	s.hops = may_hop(&s);
 	iopgt_scan_start_skipping(&s);
 	err = scan_loop(&s);
 	flushed = iopgt_split_batch_flush(&batch);
