@@ -67,10 +67,7 @@ static void add_range(struct iopgt_table *table, struct iopgt_op *op,
 	struct iopgt_gather *g = &op->gather;
 
 	g->table = table;
-	if (!g->owed_last || range->first < g->owed_first)
-		g->owed_first = range->first;
-	if (range->last > g->owed_last)
-		g->owed_last = range->last;
+	gather_owe(g, *range);
 	if (g->has_range && !joins(g, range))
 		post_range(op);
 	if (!g->has_range) {

@@ -34,19 +34,29 @@ void iopgt_gather_table(struct iopgt_table *table, struct iopgt_op *op,
 void iopgt_gather_unsettled(struct iopgt_table *table, struct iopgt_op *op,
                             struct iopgt_range range);
 
-/* The same, with few instructions where it goes on from the last one. */
+/* Widens what is known of all that is owed. */
+static inline void gather_owe(struct iopgt_gather *g, struct iopgt_range range)
+{
+	if (!g->owed_last || range.first < g->owed_first)
+		g->owed_first = range.first;
+	if (range.last > g->owed_last)
+		g->owed_last = range.last;
+}
+
+/* The same, with few instructions where it goes on from the last one, or all is owed. */
 static inline void gather_leaves(struct iopgt_table *table, struct iopgt_op *op,
                                  struct iopgt_range range, int level)
 {
 	struct iopgt_gather *g = &op->gather;
 
-	if (!g->has_range || range.first != g->last + 1 || g->level != level ||
-	    g->last != g->owed_last) {
+	if (g->all) {
+		gather_owe(g, range);
+	} else if (g->has_range && range.first == g->last + 1 && g->level == level) {
+		g->last = range.last;
+		gather_owe(g, range);
+	} else {
 		iopgt_gather_leaves(table, op, range, level);
-		return;
 	}
-	g->last = range.last;
-	g->owed_last = range.last;
 }
 
 /*
