@@ -40,7 +40,7 @@
  * invalidation of all.
  *
  * Context, for all: may run beside any verb on other ranges; beside map of the
- * same range; beside unmap of it only with IOPGT_HAL_DEFERS_FREE. Walkers run.
+ * same range; beside unmap and trim of it only with IOPGT_HAL_DEFERS_FREE. Walkers run.
  */
 #ifndef IOPGT_DIRTY_H
 #define IOPGT_DIRTY_H

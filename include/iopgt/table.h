@@ -350,7 +350,7 @@ int iopgt_table_stats(const struct iopgt_table *table, struct iopgt_table_usage 
  * Unlinks tables that lie wholly in the range and map nothing; iopgt_op_finish
  * frees them.
  *
- * Context: no other call maps or unmaps in the range.
+ * Context: no other call maps or unmaps in the range; readers as beside iopgt_unmap.
  * Return: IOPGT_OK; IOPGT_AGAIN; an error of the HAL; the common ones above.
  */
 int iopgt_trim(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op);
