@@ -195,6 +195,18 @@ static uint64_t kept_pages(const struct scan_state *s, live_descriptor *entries,
 	                  f->leaf_value[1] | f->kept_dirty);
 }
 
+/*
+ * The words of the bitmap for 64 pages each, from iova on, if all that is done is to set
+ * bits and a word begins there. Else null.
+ */
+static live_descriptor *whole_words(const struct scan_state *s, uint64_t iova, enum run run)
+{
+	const struct iopgt_bitmap *bitmap = s->scan->bitmap;
+	uint64_t bit = run == RUN_REPORTS ? bitmap_bit(bitmap, iova) : 1;
+
+	return bit % 64 ? NULL : (live_descriptor *)&bitmap->words[bit / 64];
+}
+
 /* Fewer than 64 pages, or 64. */
 static __attribute__((noinline)) bool run_some(struct scan_state *s, struct pages p, uint32_t n,
                                                enum run run)
@@ -205,6 +217,11 @@ static __attribute__((noinline)) bool run_some(struct scan_state *s, struct page
 	return !p.mask || found_pages(s, p, run);
 }
 
+static inline struct pages pages_behind(const struct pages *p, uint32_t count, unsigned shift)
+{
+	return (struct pages){p->entries + count, p->iova + ((uint64_t)count << shift), p->mask};
+}
+
 /* Pages from the cursor on. Returns how many are done. */
 static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 {
@@ -212,8 +229,9 @@ static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 	unsigned shift = s->table->geometry.granule_shift;
 	live_descriptor *next = next_table(s), *ahead;
 	struct pages p = {.entries = cursor_entry(&s->c), .iova = s->c.iova};
-	uint32_t n = 64 - (cursor_index(&s->c) & 63), done = 0;
+	uint32_t n = 64 - (cursor_index(&s->c) & 63), done = 0, dirty = 0;
 	bool kept = looks_for_kept(s);
+	live_descriptor *words;
 
 	if (n > count)
 		n = count;
@@ -224,19 +242,25 @@ static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 	}
 	/* While one table is read, the same part of the next one is fetched. */
 	ahead = next ? next + cursor_index(&s->c) : p.entries;
+	words = whole_words(s, p.iova + ((uint64_t)done << shift), run);
 	for (; count - done >= 64; done += 64) {
 		live_descriptor *entries = p.entries + done;
+		uint64_t mask;
 
 		FETCH_64(ahead + done);
-		p.mask = live_match(entries, 64, match.mask, match.value);
+		mask = live_match(entries, 64, match.mask, match.value);
 		if (kept)
-			p.mask |= kept_pages(s, entries, 64);
-		if (p.mask &&
-		    !found_pages(
-			    s, (struct pages){entries, p.iova + ((uint64_t)done << shift), p.mask},
-			    run))
-			return done;
+			mask |= kept_pages(s, entries, 64);
+		if (mask && words) {
+			dirty += bits_count(mask);
+			live_set(&words[done / 64], mask);
+		} else if (mask) {
+			p.mask = mask;
+			if (!found_pages(s, pages_behind(&p, done, shift), run))
+				return done;
+		}
 	}
+	s->op->stats.dirty += dirty;
 	p.entries += done;
 	p.iova += (uint64_t)done << shift;
 	return done == count || run_some(s, p, count - done, run) ? count : done;
