@@ -60,6 +60,48 @@ static void merged_blocks_are_found(struct fixture *f)
 	expect_only_bits(f, AT, 2 * block(f));
 }
 
+/* Pages that a failed merge made dirty: they are found, and the table is good. */
+static void pages_that_failed_to_merge_are_found(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+
+	map(f, AT, PHYS, 2 * block(f), RW);
+	track(f, true);
+	for (int round = 0; round < ROUNDS; round++)
+		take_dirty(f, AT, GIB);
+	assert_true(is_skipped(f, AT));
+	host_fail(&f->host, HOST_SYNC, 1, false);
+	expect(HOST_ERROR, iopgt_set_dirty_tracking(&f->domain, false, NULL, &op));
+	host_fail_nothing(&f->host);
+	finish(f, &op);
+	expect_level(f, AT, 3);
+	expect_all_reported(f);
+}
+
+/* Blocks that fail to be cleaned and split stay dirty: each round finds them. */
+static void blocks_that_failed_to_be_split_are_found(struct fixture *f)
+{
+	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_EAGER};
+	struct iopgt_op starts = new_op(f);
+
+	map(f, AT, PHYS, block(f), RW);
+	starts.flags |= IOPGT_OP_START_DIRTY;
+	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &how, &starts));
+	finish(f, &starts);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct iopgt_op op = new_op(f);
+
+		host_fail(&f->host, HOST_SYNC, 1, false);
+		expect(HOST_ERROR,
+		       iopgt_read_and_clear_dirty(f->table, AT, GIB, page_bitmap(f, AT, GIB), &op));
+		host_fail_nothing(&f->host);
+		finish(f, &op);
+		expect_level(f, AT, 2);
+	}
+	look_dirty(f, AT, GIB);
+	expect_only_bits(f, AT, block(f));
+}
+
 /* And those that were blocks, or groups, all the time. */
 static void leaves_that_stop_being_tracked_are_found(struct fixture *f, uint64_t size)
 {
@@ -114,6 +156,12 @@ int main(void)
 	                  .walks = FIXTURE_TABLE_ACCESS),
 		TEST_WITH(FIXTURE_STAGES | FIXTURE_LEVELS, merged_blocks_are_found,
 	                  .walks = FIXTURE_TABLE_ACCESS, .domain = true),
+		TEST_WITH(FIXTURE_STAGES | FIXTURE_LEVELS, pages_that_failed_to_merge_are_found,
+	                  .walks = FIXTURE_TABLE_ACCESS, .domain = true),
+		TEST_WITH(FIXTURE_STAGES, blocks_that_failed_to_be_split_are_found,
+	                  .level = FIXTURE_LEVEL_1, .walks = FIXTURE_TABLE_ACCESS, .domain = true),
+		TEST_WITH(FIXTURE_STAGES, blocks_that_failed_to_be_split_are_found,
+	                  .level = FIXTURE_LEVEL_0, .walks = FIXTURE_TABLE_ACCESS, .domain = true),
 		TEST_WITH(FIXTURE_STAGES, blocks_that_stop_being_tracked_are_found,
 	                  .walks = FIXTURE_TABLE_ACCESS, .domain = true),
 		TEST_WITH(FIXTURE_STAGES, groups_that_stop_being_tracked_are_found,

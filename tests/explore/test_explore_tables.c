@@ -126,6 +126,25 @@ static void tables_that_go(struct fixture *f)
 	run_family(f, &family);
 }
 
+/* The first entries of an unlinked table, which are what it waits by in a list. */
+static void first_pages_of_tables_that_go(struct fixture *f)
+{
+	static const struct explore_call low[] = {{EXPLORE_UNMAP_DIRTY, 0, 512}};
+	static const struct explore_call high[] = {{EXPLORE_UNMAP_DIRTY, 512, 512}};
+	const struct explore_family family = {
+		{.setup = EXPLORE_FULL,
+	         .flags = EXPLORE_WARM,
+	         .cpus = 2,
+	         .events = 2,
+	         .event = {{EXPLORE_WRITES, 0, 1}, {EXPLORE_WRITES, 1, 512}}},
+		EXPLORE_CALLS(low),
+		EXPLORE_CALLS(high),
+		NULL,
+		false};
+
+	run_family(f, &family);
+}
+
 #define READERS(first, pages)                                                                      \
 	{                                                                                          \
 		{EXPLORE_TRANSLATE, first, 1}, {EXPLORE_VISIT, first, pages},                      \
@@ -204,6 +223,9 @@ int main(void)
 		TEST_WITH(0, two_that_need_a_table, .input_bits = 31,
 	                  .leaf_sizes = 1 << 12 | 1 << 16),
 		TEST_WITH(FIXTURE_LEVELS, tables_that_go, GROUPS),
+		TEST_WITH(0, first_pages_of_tables_that_go, GROUPS),
+		TEST_WITH(0, first_pages_of_tables_that_go, .input_bits = 31,
+	                  .leaf_sizes = 1 << 12),
 		TEST_WITH(FIXTURE_LEVELS, readers_of_groups, GROUPS),
 		TEST_WITH(FIXTURE_LEVELS, readers_of_blocks, GROUPS),
 	};

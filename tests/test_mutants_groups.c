@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Clean groups that become pages, and a walker that has one of them cached whole. */
+#include "test_mutants_torn.h"
+
+#define FIRST(f)  (4 * block(f))
+#define PHYS(f)   (12 * block(f))
+#define SECOND(f) (FIRST(f) + granule(f))
+#define TRIES     20 /* a walker marks any entry of a group */
+
+static void track(struct fixture *f, uint32_t policy)
+{
+	const struct iopgt_tracking how = {.policy = policy};
+	struct iopgt_op op = new_op(f);
+
+	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &how, &op));
+	finish(f, &op);
+}
+
+/* The cached group is dirty from here on. */
+static void write_beside(struct fixture *f)
+{
+	access_ok(f, 0, FIRST(f), WALKER_WRITE);
+}
+
+/* It goes with the call, though none of its pages is found dirty there, or one alone. */
+static void clean_groups_that_become_pages_are_invalidated(struct fixture *f)
+{
+	uint64_t size = group_size(f, 3);
+
+	for (unsigned i = 0; i < TRIES; i++) {
+		track(f, IOPGT_SPLIT_NONE);
+		map(f, FIRST(f), PHYS(f), size, RW);
+		expect_leaf_size(f, FIRST(f), size);
+		read_page(f, FIRST(f));
+		before_a_store(f, leaf_at(f, FIRST(f)).descriptor_phys, write_beside);
+		track(f, IOPGT_SPLIT_EAGER);
+		expect_it_came();
+		expect_leaf_size(f, FIRST(f), granule(f));
+		take_dirty(f, FIRST(f), size);
+		write_page(f, SECOND(f));
+		look_dirty(f, FIRST(f), size);
+		expect_only_bits(f, SECOND(f), granule(f));
+		unmap(f, FIRST(f), size);
+	}
+}
+
+int main(void)
+{
+	const uint32_t all = FIXTURE_GRANULES | FIXTURE_STAGES;
+	const struct fixture_test tests[] = {
+		TEST_WITH(all, clean_groups_that_become_pages_are_invalidated, .domain = true,
+	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
+		TEST_WITH(all, clean_groups_that_become_pages_are_invalidated, .domain = true,
+	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES, .level = FIXTURE_LEVEL_1),
+	};
+
+	return TORN_RUN(tests);
+}
