@@ -249,6 +249,32 @@ static void map_after_unmap_in_one_op_is_seen_at_once(struct fixture *f)
 	finish(f, &op);
 }
 
+/*
+ * The same for pages, one by one: what is owed is joined to what was owed before, or is
+ * all of the table already.
+ */
+static void map_after_unmaps_in_one_op_is_seen_at_once(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+	struct walker_result result;
+
+	map(f, AT(f), PHYS(f), block(f), RW);
+	split(f, AT(f), block(f));
+	for (unsigned page = 0; page < 8; page++) {
+		uint64_t at = AT(f) + (page < 4 ? page : 2 * page) * granule(f);
+		struct iopgt_mapping m = fixture_mapping(at, 40 * block(f), granule(f), RW);
+
+		read_page(f, at);
+		expect(IOPGT_OK, iopgt_unmap(f->table, at, granule(f), &op));
+		if (page != 2 && page != 7)
+			continue;
+		expect(IOPGT_OK, iopgt_map(f->table, &m, &op));
+		assert_int_equal(walker_access(f->walkers[0], at, WALKER_READ, &result), WALKER_OK);
+		assert_int_equal(result.phys, 40 * block(f));
+	}
+	finish(f, &op);
+}
+
 /* Empty tables go, the same in pieces as at once. */
 static void trim_in_pieces_takes_upper_tables_too(struct fixture *f)
 {
@@ -377,6 +403,9 @@ int main(void)
 		TEST(0, map_replaces_empty_tables_under_several_upper_ones),
 		TEST(FIXTURE_GRANULES, map_does_not_trim_the_table_that_it_is_in),
 		TEST(FIXTURE_GRANULES, map_after_unmap_in_one_op_is_seen_at_once),
+		TEST(FIXTURE_GRANULES, map_after_unmaps_in_one_op_is_seen_at_once),
+		TEST_WITH(FIXTURE_GRANULES, map_after_unmaps_in_one_op_is_seen_at_once,
+	                  .host.max_ranges = 1),
 		TEST(0, trim_in_pieces_takes_upper_tables_too),
 		TEST(0, a_sequence_is_continued_by_its_own_verb_only),
 		TEST(0, a_table_at_physical_address_0_is_harvested_and_freed),
