@@ -140,9 +140,9 @@ static inline bool live_replace(live_descriptor *entry, uint64_t *expected, uint
 
 /*
  * Bit i of the answer: (entries[i] & mask) == value. count: 1 to 64; 64 of them begin
- * at a multiple of 64 entries of their table. Bit 63 of mask and
- * value is 0. A mark that a walker makes meanwhile is seen or not, as if the load came
- * later or earlier.
+ * at a multiple of 64 entries of their table. Bit 63 of mask and value is 0. A mark that a
+ * walker makes meanwhile is seen or not, as if the load came later or earlier. Two calls
+ * look at two instants: what neither finds may have been either.
  */
 static inline uint64_t live_match(live_descriptor *entries, uint32_t count, uint64_t mask,
                                   uint64_t value)

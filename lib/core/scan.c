@@ -189,7 +189,11 @@ static bool is_dull(const struct scan_state *s, uint64_t d)
 	return format_is_leaf(f, s->c.level, d) ? !is_marked(s, d) : !format_is_broken(f, d);
 }
 
-/* Of a dull entry and those up to 63 behind it, how many before one that is not. */
+/*
+ * A dull entry, and how many behind it are dull, too. Each must be seen to be so by one
+ * load: what is no table, then not marked, then not broken may have been marked before
+ * it became a table (another call may split a block that the range shares).
+ */
 static uint32_t dull_run(const struct scan_state *s)
 {
 	const struct iopgt_format *f = &s->table->format;
@@ -199,11 +203,9 @@ static uint32_t dull_run(const struct scan_state *s)
 
 	if (n > run)
 		n = run;
-	others = live_match(entries, n, f->table_mask, f->table_value) |
-	         live_match(entries, n, s->match[0].mask, s->match[0].value) |
-	         live_match(entries, n, f->present | f->broken, f->broken);
-	/* The first one may have changed since it was found to be dull. */
-	others &= ~UINT64_C(1);
+	others = ~(live_match(entries, n, s->unmarked.mask, s->unmarked.value) |
+	           live_match(entries, n, f->present | f->broken, 0) | 1);
+	others &= bits_low(n);
 	return others ? bits_lowest(others) : n;
 }
 
@@ -285,8 +287,8 @@ int iopgt_scan_check(struct iopgt_scan *scan, uint64_t iova, uint64_t size)
 	return iopgt_bitmap_check(scan->table, scan->bitmap, &scan->range);
 }
 
-/* What tells a leaf that the scan is after. */
-static struct scan_match leaves_to_match(const struct scan_state *s, unsigned kind)
+/* What tells a page that the scan is after. */
+static struct scan_match pages_to_match(const struct scan_state *s)
 {
 	const struct iopgt_format *f = &s->table->format;
 	uint64_t bits = f->state_mask, state = f->state_dirty;
@@ -295,7 +297,19 @@ static struct scan_match leaves_to_match(const struct scan_state *s, unsigned ki
 		bits = state = f->accessed;
 	else if (s->scan->flags & SCAN_MAKE_DIRTY)
 		state = f->state_clean;
-	return (struct scan_match){f->leaf_mask[kind] | bits, f->leaf_value[kind] | state};
+	return (struct scan_match){f->leaf_mask[1] | bits, f->leaf_value[1] | state};
+}
+
+/* What tells most of the blocks that it is not after. */
+static struct scan_match unmarked_blocks(const struct scan_state *s)
+{
+	const struct iopgt_format *f = &s->table->format;
+	bool accessed = (s->scan->flags & SCAN_ACCESSED) != 0;
+
+	return (struct scan_match){
+		f->leaf_mask[0] | (accessed ? f->accessed : f->state_mask),
+		f->leaf_value[0] | (accessed ? 0 : f->state_clean),
+	};
 }
 
 /* Whether what is clean asks for nothing, and what is not is told by its bits alone. */
@@ -315,8 +329,8 @@ static int run_in_batches(struct iopgt_scan *scan)
 
 	cursor_start(&s.c, scan->table, scan->range, scan->op);
 	split_batch_start(&batch, scan->table, scan->op);
-	s.match[0] = leaves_to_match(&s, 0);
-	s.match[1] = leaves_to_match(&s, 1);
+	s.match = pages_to_match(&s);
+	s.unmarked = unmarked_blocks(&s);
 	s.hops = may_hop(&s);
 	iopgt_scan_start_skipping(&s);
 	err = scan_loop(&s);

@@ -41,7 +41,7 @@ static struct iopgt_range pages_range(const struct scan_state *s, const struct p
 static void clean_dirty_pages(const struct scan_state *s, live_descriptor *entries, uint64_t mask)
 {
 	const struct iopgt_format *f = &s->table->format;
-	const struct scan_match dirty = s->match[1];
+	const struct scan_match dirty = s->match;
 	const uint64_t change = f->state_dirty ^ f->state_clean, kept = f->kept_dirty;
 
 	for (; mask; mask &= mask - 1) {
@@ -211,7 +211,7 @@ static live_descriptor *whole_words(const struct scan_state *s, uint64_t iova, e
 static __attribute__((noinline)) bool run_some(struct scan_state *s, struct pages p, uint32_t n,
                                                enum run run)
 {
-	p.mask = live_match(p.entries, n, s->match[1].mask, s->match[1].value);
+	p.mask = live_match(p.entries, n, s->match.mask, s->match.value);
 	if (looks_for_kept(s))
 		p.mask |= kept_pages(s, p.entries, n);
 	return !p.mask || found_pages(s, p, run);
@@ -225,7 +225,7 @@ static inline struct pages pages_behind(const struct pages *p, uint32_t count, u
 /* Pages from the cursor on. Returns how many are done. */
 static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 {
-	const struct scan_match match = s->match[1];
+	const struct scan_match match = s->match;
 	unsigned shift = s->table->geometry.granule_shift;
 	live_descriptor *next = next_table(s), *ahead;
 	struct pages p = {.entries = cursor_entry(&s->c), .iova = s->c.iova};

@@ -22,11 +22,11 @@ struct scan_state {
 	struct iopgt_op *op;
 	struct iopgt_cursor c;
 	struct split_batch *batch;
-	bool batch_failed; /* in the midst of the range */
-	/* Leaves that the scan is after, but for those kept dirty; by format_kind. */
-	struct scan_match match[2];
-	bool hops;  /* over clean blocks and holes */
-	bool skips; /* passes by tables that were not walked */
+	bool batch_failed;          /* in the midst of the range */
+	struct scan_match match;    /* pages that the scan is after, but for those kept dirty */
+	struct scan_match unmarked; /* blocks that it is not after */
+	bool hops;                  /* over clean blocks and holes */
+	bool skips;                 /* passes by tables that were not walked */
 	/* [level + 1]: was_walked of that table, in which the scan is, goes when it leaves. */
 	bool forgets[IOPGT_MAX_LEVELS];
 	/* Tables whose `walked` the op cleared before this call, and has not waited for. */

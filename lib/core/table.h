@@ -174,16 +174,17 @@ static inline void table_fill(const struct iopgt_table *table, struct table_run 
                               uint64_t bits)
 {
 	const struct iopgt_format *f = &table->format;
-	uint64_t size = geometry_size(&table->geometry, run.level);
+	unsigned shift = geometry_shift(&table->geometry, run.level);
 
 	while (run.count) {
-		uint64_t in_place = format_leaves_in_place(f, phys, size);
+		uint64_t in_place = format_leaves_in_place(f, phys, shift);
 		uint32_t count = in_place < run.count ? (uint32_t)in_place : run.count;
 
-		live_fill(run.entries, count, format_make_leaf(f, run.level, phys, bits), size);
+		live_fill(run.entries, count, format_make_leaf(f, run.level, phys, bits),
+		          UINT64_C(1) << shift);
 		run.entries += count;
 		run.count -= count;
-		phys += count * size;
+		phys += (uint64_t)count << shift;
 	}
 }
 

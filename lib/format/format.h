@@ -74,15 +74,15 @@ static inline uint64_t format_next_leaf(const struct iopgt_format *f, uint64_t l
 }
 
 /*
- * Of leaves of `size` bytes that follow each other from phys on, how many before the
- * address carries into bits that do not stand in place: their descriptors differ by size.
+ * Of leaves of 2^shift bytes that follow each other from phys on, how many before the
+ * address carries into bits that do not stand in place: their descriptors differ by that.
  */
 static inline uint64_t format_leaves_in_place(const struct iopgt_format *f, uint64_t phys,
-                                              uint64_t size)
+                                              unsigned shift)
 {
 	uint64_t end = f->address_low + (f->address_low & -f->address_low);
 
-	return f->address_high ? (end - (phys & (end - 1))) / size : UINT64_MAX;
+	return f->address_high ? (end - (phys & (end - 1))) >> shift : UINT64_MAX;
 }
 
 /* What is left of a leaf without kind and address. */

@@ -39,6 +39,26 @@ static void two_parts_of_a_block(struct fixture *f)
 	run_family(f, &family);
 }
 
+/* A clean block, and a part of a dirty one that another call splits for its own part. */
+static void a_shared_block_behind_a_clean_one(struct fixture *f)
+{
+	static const struct explore_call low[] = {
+		{EXPLORE_SYNC, 0, 520}, {EXPLORE_READ_AND_CLEAR, 0, 520}, {EXPLORE_EACH, 0, 520}};
+	static const struct explore_call high[] = {{EXPLORE_UNMAP, 520, 8},
+	                                           {EXPLORE_UNMAP_DIRTY, 520, 8}};
+	const struct explore_family family = {{.setup = EXPLORE_BLOCKS,
+	                                       .flags = EXPLORE_MARKED,
+	                                       .cpus = 2,
+	                                       .events = 1,
+	                                       .event = {{EXPLORE_WRITES, 0, 515}}},
+	                                      EXPLORE_CALLS(low),
+	                                      EXPLORE_CALLS(high),
+	                                      NULL,
+	                                      false};
+
+	run_family(f, &family);
+}
+
 /* Each changes a block of its own, the other call the one beside it. */
 static void blocks_beside_each_other(struct fixture *f)
 {
@@ -127,6 +147,7 @@ int main(void)
 {
 	const struct fixture_test tests[] = {
 		TEST_WITH(FIXTURE_LEVELS, two_parts_of_a_block, BLOCKS),
+		TEST_WITH(FIXTURE_LEVELS, a_shared_block_behind_a_clean_one, BLOCKS),
 		TEST_WITH(FIXTURE_LEVELS, two_parts_of_a_block, BLOCKS, .dirty = FIXTURE_SOFTWARE),
 		TEST_WITH(FIXTURE_LEVELS, blocks_beside_each_other, BLOCKS),
 		TEST_WITH(FIXTURE_LEVELS, merge_beside_other_calls, BLOCKS),
