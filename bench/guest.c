@@ -7,7 +7,7 @@
 const struct guest_policy guest_policies[GUEST_POLICIES] = {
 	{"eager", IOPGT_SPLIT_EAGER},
 	{"none", IOPGT_SPLIT_NONE},
-	{"adaptive", IOPGT_SPLIT_EAGER + 1},
+	{"adaptive", IOPGT_SPLIT_ADAPTIVE},
 };
 
 static uint64_t guest_bytes(const struct guest *guest)
@@ -92,7 +92,7 @@ void guest_map(struct guest *guest)
 		die("map", error);
 }
 
-bool guest_start(struct guest *guest, uint32_t policy, double *ns)
+double guest_start(struct guest *guest, enum iopgt_split_policy policy)
 {
 	struct iopgt_op op = {0};
 	struct iopgt_tracking how = {.policy = policy};
@@ -101,10 +101,9 @@ bool guest_start(struct guest *guest, uint32_t policy, double *ns)
 
 	if (error == IOPGT_OK)
 		error = iopgt_op_finish(&op);
-	*ns = now_ns() - begin;
-	if (error != IOPGT_OK && error != IOPGT_BAD_POLICY)
+	if (error != IOPGT_OK)
 		die("start of tracking", error);
-	return error == IOPGT_OK;
+	return now_ns() - begin;
 }
 
 void guest_write(struct guest *guest, uint64_t block, unsigned pages)
@@ -140,6 +139,8 @@ double guest_round(struct guest *guest, struct iopgt_stats *stats)
 	                                   &op);
 	if (error == IOPGT_OK)
 		error = iopgt_op_finish(&op);
+	if (error == IOPGT_OK && guest->domain.how.policy == IOPGT_SPLIT_ADAPTIVE)
+		error = iopgt_merge_cold(&guest->domain, IOVA, guest_bytes(guest), &op);
 	begin = now_ns() - begin;
 	if (error != IOPGT_OK)
 		die("read and clear", error);

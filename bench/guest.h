@@ -5,10 +5,9 @@
 
 #include "space.h"
 
-/* Of the policies, those that this library may not have yet are tried. */
 struct guest_policy {
 	const char *name;
-	uint32_t policy; /* of iopgt_tracking */
+	enum iopgt_split_policy policy;
 };
 
 #define GUEST_POLICIES 3
@@ -28,15 +27,18 @@ struct guest {
 void guest_open(struct guest *guest, uint64_t bytes);
 void guest_close(struct guest *guest);
 void guest_map(struct guest *guest);
-/* False: there is no such policy. *ns: what it took. */
-bool guest_start(struct guest *guest, uint32_t policy, double *ns);
+/* Starts tracking; what it took. */
+double guest_start(struct guest *guest, enum iopgt_split_policy policy);
 /* Back to an empty table, not tracking. */
 void guest_reset(struct guest *guest);
 
 /* The guest writes to some pages of a block. */
 void guest_write(struct guest *guest, uint64_t block, unsigned pages);
 void guest_forget_written(struct guest *guest);
-/* Reads and clears into found. A page that was written and is not found is the end. */
+/*
+ * Reads and clears into found, and merges what is cold if the policy does; what it took.
+ * A page that was written and is not found is the end.
+ */
 double guest_round(struct guest *guest, struct iopgt_stats *stats);
 uint64_t guest_found_pages(const struct guest *guest);
 uint64_t guest_table_bytes(const struct guest *guest);

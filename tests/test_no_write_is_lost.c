@@ -14,6 +14,7 @@
 struct machine {
 	struct random random;
 	uint32_t version[WATCHED], copy[WATCHED];
+	unsigned hot; /* writes go to this block alone, unless it is BLOCKS */
 	bool quiet;
 };
 
@@ -32,6 +33,8 @@ static void write_one(struct fixture *f, struct machine *machine)
 	unsigned number = (unsigned)random_below(&machine->random, WATCHED);
 	unsigned walker = (unsigned)random_below(&machine->random, f->walker_count);
 
+	if (machine->hot < BLOCKS)
+		number = number / BLOCKS * BLOCKS + machine->hot;
 	if (access_ok(f, walker, watched(f, number), WALKER_WRITE))
 		machine->version[number]++;
 }
@@ -48,7 +51,8 @@ static void keep_writing(struct fixture *f, enum host_call call, bool done)
 
 static void start_machine(struct fixture *f, struct machine *machine)
 {
-	*machine = (struct machine){.random = {seed_from_environment("IOPGT_SEED", 1)}};
+	*machine =
+		(struct machine){.random = {seed_from_environment("IOPGT_SEED", 1)}, .hot = BLOCKS};
 	f->hook_context = machine;
 	f->hook = keep_writing;
 	page_bitmap(f, FIRST(f), BLOCKS * block(f));
@@ -249,6 +253,42 @@ static void by_a_domain_that_splits_on_the_first_round(struct fixture *f)
 	expect_level(f, FIRST(f), 2);
 }
 
+/* What is hot moves on every third round; merges meet writes everywhere. */
+static uint64_t merge_cold(struct fixture *f, struct machine *machine, unsigned round)
+{
+	struct iopgt_op op = new_op(f);
+
+	machine->hot = BLOCKS;
+	expect(IOPGT_OK, iopgt_merge_cold(&f->domain, FIRST(f), BLOCKS * block(f), &op));
+	expect(IOPGT_OK, iopgt_op_finish(&op));
+	machine->hot = round / 3 % BLOCKS;
+	return op.stats.merged;
+}
+
+static void by_a_domain_that_adapts(struct fixture *f)
+{
+	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_ADAPTIVE, .cold_scans = 1};
+	struct iopgt_op op = new_op(f);
+	struct machine machine;
+	uint64_t merged = 0;
+
+	map(f, FIRST(f), 8 * block(f), BLOCKS * block(f), RW);
+	start_machine(f, &machine);
+	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &how, &op));
+	expect(IOPGT_OK, iopgt_op_finish(&op));
+	copy_all(&machine);
+	for (unsigned round = 0; round < 3 * ROUNDS; round++) {
+		one_round(f, &machine, read_and_clear);
+		merged += merge_cold(f, &machine, round);
+	}
+	assert_true(merged > 0);
+	machine.quiet = true;
+	one_round(f, &machine, read_and_clear);
+	expect_copied(&machine);
+	f->hook = NULL;
+	check(f);
+}
+
 int main(void)
 {
 	const uint32_t all = FIXTURE_GRANULES | FIXTURE_STAGES | FIXTURE_LEVELS;
@@ -260,6 +300,7 @@ int main(void)
 		TEST_WITH(all, while_blocks_are_split_and_merged, .walkers = 2),
 		TEST_WITH(all, while_permissions_change, .walkers = 2),
 		TEST_WITH(all, by_a_domain_that_splits, .walkers = 2, .domain = true),
+		TEST_WITH(all, by_a_domain_that_adapts, .walkers = 2, .domain = true),
 		TEST_WITH(all, by_a_domain_that_splits_none, .walkers = 2, .domain = true),
 		TEST_WITH(all, by_a_domain_that_splits_on_the_first_round, .walkers = 2,
 	                  .domain = true),

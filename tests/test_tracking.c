@@ -310,6 +310,23 @@ static void a_gibibyte_is_split_and_merged_again(struct fixture *f)
 	expect_level(f, gib, 1);
 }
 
+static void a_dirty_gibibyte_is_split_to_pages_as_it_is_cleaned(struct fixture *f)
+{
+	uint64_t gib = UINT64_C(1) << 30;
+	struct iopgt_op op = new_op(f);
+
+	map(f, gib, 5 * gib, gib, RW);
+	track(f, true, IOPGT_SPLIT_EAGER, IOPGT_OP_START_DIRTY);
+	expect(IOPGT_OK,
+	       iopgt_read_and_clear_dirty(f->table, gib, gib, page_bitmap(f, gib, gib), &op));
+	finish(f, &op);
+	assert_int_equal(op.stats.split, 513);
+	for (uint64_t at = gib; at < 2 * gib; at += block(f))
+		expect_level(f, at, 3);
+	take_dirty(f, gib, gib);
+	assert_int_equal(count_bits(f), 0);
+}
+
 static void tracking_can_be_turned_on_again(struct fixture *f)
 {
 	map_blocks(f);
@@ -405,6 +422,8 @@ int main(void)
 		TEST_WITH(levels, what_could_not_be_merged_is_counted_and_dirty, .domain = true),
 		TEST_WITH(FIXTURE_STAGES | FIXTURE_LEVELS, a_gibibyte_is_split_and_merged_again,
 	                  .domain = true),
+		TEST_WITH(FIXTURE_STAGES | FIXTURE_LEVELS,
+	                  a_dirty_gibibyte_is_split_to_pages_as_it_is_cleaned, .domain = true),
 		TEST_WITH(all, tracking_can_be_turned_on_again, .domain = true),
 		TEST_WITH(levels, switch_changes_its_range_alone, .domain = true),
 		TEST_WITH(levels, switching_a_part_of_a_block_on_forgets_nothing_outside,

@@ -39,7 +39,7 @@ static void expect_all(struct fixture *f, enum iopgt_leaf_state state)
 
 static void tracking_refuses_bad_arguments(struct fixture *f)
 {
-	const struct iopgt_tracking bad = {.policy = 2};
+	const struct iopgt_tracking bad = {.policy = IOPGT_SPLIT_ADAPTIVE + 1};
 	struct iopgt_op op = new_op(f);
 
 	map_mixture(f);

@@ -85,8 +85,10 @@ int iopgt_clear_dirty_log(struct iopgt_table *table, uint64_t iova, uint64_t siz
 /*
  * Reads and cleans in one pass. A leaf that does not lie wholly in the range is
  * reported and stays dirty. While a domain tracks with a policy that splits on
- * clearing, dirty blocks are reported whole and replaced by clean pages; one
- * that could not be split is cleaned as a block and counted in left_unsplit.
+ * clearing, dirty blocks are reported whole and replaced by clean pages (or, with
+ * IOPGT_SPLIT_ADAPTIVE, by clean leaves of the next level; a budget that ends in the
+ * midst of a block leaves the rest of it so, too); one that could not be split is
+ * cleaned as a block and counted in left_unsplit.
  *
  * With IOPGT_OP_NO_CLEAR it only reads.
  *

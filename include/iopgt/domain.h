@@ -47,6 +47,27 @@ struct iopgt_walker {
 enum iopgt_split_policy {
 	IOPGT_SPLIT_NONE,  /* nothing: a block is tracked as a block */
 	IOPGT_SPLIT_EAGER, /* all are split when tracking starts; new mappings use pages */
+	/*
+	 * What is cold stays in blocks: they are clean at the start, one that was written to
+	 * is reported whole once, and split by one level as it is cleaned, so that the next
+	 * scan sees which of its parts were written to; what then stays clean is merged back
+	 * by iopgt_merge_cold. Contiguous groups are broken up the same way.
+	 */
+	IOPGT_SPLIT_ADAPTIVE,
+};
+
+#define IOPGT_MAX_COLD_SCANS 7
+
+/* How tracking is to be done, for iopgt_set_dirty_tracking. The rest for ADAPTIVE alone. */
+struct iopgt_tracking {
+	uint32_t policy;           /* enum iopgt_split_policy */
+	uint32_t max_splits;       /* most blocks that dirty verbs split in a round: from one
+	                        iopgt_merge_cold to the next; 0: no bound. Each takes a table to
+	                        be filled, and a 64th of two waits at most */
+	uint32_t max_extra_tables; /* no block is split while the table has so many tables more
+	                        than when this was given; counted once a round; 0: no bound */
+	uint32_t cold_scans;       /* a table is cold after so many scans that clean found nothing
+	                        dirty below, 1 to IOPGT_MAX_COLD_SCANS; 0: 3 */
 };
 
 enum iopgt_domain_flag {
@@ -59,7 +80,8 @@ struct iopgt_domain {
 	struct iopgt_walker *walkers;
 	struct iopgt_tlb_ops tlb; /* goes out to all walkers */
 	uint32_t flags;
-	uint32_t policy;
+	struct iopgt_tracking how; /* while tracking */
+	uint32_t first_tables;     /* when tracking began */
 	uint8_t config_bbm_level;
 	bool config_faults_retried;
 	bool config_access_managed;
@@ -121,23 +143,18 @@ enum iopgt_domain_capability {
 /* Whether the domain, with the walkers attached now, can do it. Null: false. */
 bool iopgt_domain_capable(const struct iopgt_domain *domain, uint32_t capability);
 
-/* How tracking is to be done, for iopgt_set_dirty_tracking. */
-struct iopgt_tracking {
-	uint32_t policy; /* enum iopgt_split_policy */
-};
-
 /*
  * Turns tracking on or off for all of the table: as iopgt_switch_dirty_log over
- * the whole input space, and for what is mapped from now on, which is tracked
- * from its first write (in pages with IOPGT_SPLIT_EAGER) or, when off, mapped
- * writable-dirty in the largest blocks.
+ * the whole input space, and for what is mapped from now on: that is tracked from
+ * its first write, in pages with IOPGT_SPLIT_EAGER, else in the largest blocks; or,
+ * when off, mapped writable-dirty in the largest blocks.
  *
  * After IOPGT_AGAIN or an error that was not found in the arguments, the state
  * for new mappings is as asked; go on with iopgt_switch_dirty_log from op->next.
  * `how` is read when turning on, and may be null when turning off.
  *
  * Return: IOPGT_OK; IOPGT_NO_DIRTY: the table or an attached walker has no dirty
- * management; IOPGT_BAD_POLICY; as iopgt_switch_dirty_log.
+ * management; IOPGT_BAD_POLICY: no such policy, or too many cold_scans; as iopgt_switch_dirty_log.
  */
 int iopgt_set_dirty_tracking(struct iopgt_domain *domain, bool on, const struct iopgt_tracking *how,
                              struct iopgt_op *op);
@@ -151,7 +168,9 @@ int iopgt_set_dirty_tracking(struct iopgt_domain *domain, bool on, const struct 
  * tracked as a block and counted in left_unsplit. With IOPGT_OP_START_DIRTY all
  * writable leaves are dirty at the start instead, nothing is touched that is
  * dirty already, and the first iopgt_read_and_clear_dirty reports everything,
- * cleans it, and splits by the policy, in pieces if it has a budget.
+ * cleans it, and splits by the policy, in pieces if it has a budget; with
+ * IOPGT_SPLIT_ADAPTIVE no block is split until the next iopgt_merge_cold, since what
+ * is dirty then was not all written to.
  *
  * Off: tables are merged back into blocks where possible, and every tracked
  * leaf becomes writable-dirty, so that walkers spend no more updates. What
@@ -164,6 +183,23 @@ int iopgt_set_dirty_tracking(struct iopgt_domain *domain, bool on, const struct 
  */
 int iopgt_switch_dirty_log(struct iopgt_domain *domain, bool on, uint64_t iova, uint64_t size,
                            struct iopgt_op *op);
+
+/*
+ * Ends a round of adaptive tracking: to be called once for each scan that cleans, after
+ * iopgt_op_finish. Merges back the cold tables of the range that could be blocks and
+ * have no dirty leaf, and what of their leaves could be contiguous groups; dirty verbs
+ * may then split as many blocks again as iopgt_tracking allows. What is not cold costs
+ * a look at the tables above the last level. A table that cannot be merged is counted in
+ * left_unmerged, and tried again when it is cold anew. Without this call nothing is
+ * merged, and the bounds are not counted anew.
+ *
+ * A leaf that a walker makes dirty while its table is merged makes the block dirty.
+ *
+ * Context and Return: as iopgt_merge_page, without IOPGT_WOULD_BREAK;
+ * IOPGT_NOT_TRACKING: the domain does not track with IOPGT_SPLIT_ADAPTIVE.
+ */
+int iopgt_merge_cold(struct iopgt_domain *domain, uint64_t iova, uint64_t size,
+                     struct iopgt_op *op);
 
 #ifdef __cplusplus
 }

@@ -48,6 +48,8 @@ struct iopgt_format {
 	uint64_t walked;     /* access flag of a table descriptor; 0: walkers do not set it */
 	uint64_t was_walked; /* software bit of a table descriptor: it had that flag when it was
 	                            last cleaned, so that what was marked late is still found */
+	uint64_t age;        /* software bits of a table descriptor: how many scans that clean
+	                             found nothing dirty below, one after the other */
 	uint64_t broken;     /* in an entry while it is broken (level 0), maybe with what it held */
 	uint64_t contiguous; /* Contiguous bit of a leaf; 0: none */
 	uint64_t ungrouping; /* software bit of a leaf: its Contiguous bit was cleared, but the

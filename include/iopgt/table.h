@@ -70,6 +70,8 @@ struct iopgt_table {
 	bool map_clean;      /* what is mapped starts writable-clean */
 	bool never_clean; /* of a domain that does not track: its walkers may be unable to mark */
 	uint8_t split_on_clear;    /* a block that is cleaned is split: enum in scan.h */
+	uint8_t cold_age;          /* a table of this age is cold; 0: tables have no age */
+	uint32_t splits_left;      /* atomic: blocks that may still be split as they are cleaned */
 	uint32_t kept_dirty;       /* atomic: some leaf may carry format.kept_dirty */
 	uint32_t cleared_accessed; /* atomic: some access flag may be clear */
 	uint32_t skips; /* atomic: all walkers set access flags of tables, dirty verbs go by them */

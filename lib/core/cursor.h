@@ -232,15 +232,16 @@ enum cursor_sequence {
 	CURSOR_UNMAP = 1,
 	CURSOR_MERGE = 2,
 	CURSOR_TRIM = 3,
+	CURSOR_SCAN = 4,
 };
 
 /* Where the sequence began that a call of this verb from `first` on continues. */
 static inline uint64_t cursor_resumed_from(const struct iopgt_op *op, enum cursor_sequence verb,
                                            uint64_t first)
 {
-	bool continues = (op->resumed_from & 3) == (uint64_t)verb && op->next == first;
+	bool continues = (op->resumed_from & 7) == (uint64_t)verb && op->next == first;
 
-	return continues ? op->resumed_from & ~UINT64_C(3) : first;
+	return continues ? op->resumed_from & ~UINT64_C(7) : first;
 }
 
 static inline int cursor_again_from(const struct iopgt_cursor *c, struct iopgt_op *op,

@@ -104,6 +104,8 @@ enum merge_answer iopgt_merge_batch_add(struct merge_batch *b, const struct iopg
 
 	if (answer != MERGE_TAKEN)
 		return answer;
+	if (b->only_clean && format_is_dirty(f, block))
+		return MERGE_UNLIKE;
 	IOPGT_ASSERT(from < MERGE_BATCH_MAX);
 	if (b->force_dirty && format_is_tracked(f, block))
 		block = format_with_state(f, block, f->state_dirty);

@@ -23,6 +23,7 @@ struct merge_batch {
 	struct iopgt_table *table;
 	struct iopgt_op *op;
 	bool force_dirty; /* tracked blocks are installed dirty */
+	bool only_clean;  /* a table with a dirty leaf is no block */
 	uint32_t count;
 	struct merge_slot slots[MERGE_BATCH_MAX];
 };
@@ -33,6 +34,7 @@ static inline void merge_batch_start(struct merge_batch *b, struct iopgt_table *
 	b->table = table;
 	b->op = op;
 	b->force_dirty = force_dirty;
+	b->only_clean = false;
 	b->count = 0;
 }
 

@@ -9,8 +9,9 @@ static uint32_t check_table(const struct iopgt_table *table, uint64_t d)
 {
 	const struct iopgt_format *f = &table->format;
 	/* Walkers may set access flags of tables though nobody here asks for them. */
-	uint64_t own = table->opened ? f->table_ignored
-	                             : f->cleaned | f->unsettled | f->accessed | f->was_walked;
+	uint64_t own = table->opened
+	                       ? f->table_ignored
+	                       : f->cleaned | f->unsettled | f->accessed | f->was_walked | f->age;
 	uint64_t phys = format_address(f, d);
 
 	if (phys & (table_bytes(table) - 1) || phys > geometry_output_last(&table->geometry) ||

@@ -11,9 +11,19 @@ static int flush_batch(struct scan_state *s)
 	return err;
 }
 
+/* Whether the cursor is in tables that this call made of one block: reported, and clean. */
+static bool is_fresh(const struct scan_state *s)
+{
+	return s->c.level > s->split_level && s->c.iova >= s->split.first &&
+	       s->c.iova <= s->split.last;
+}
+
 /* Takes the block into the batch. What cannot be split is an error, or counted. */
 static int split_block(struct scan_state *s, uint64_t d, bool clean, bool *taken)
 {
+	struct iopgt_range block = {cursor_first(&s->c), cursor_last(&s->c)};
+	bool fresh = is_fresh(s);
+	int level = s->c.level;
 	int err = IOPGT_OK;
 
 	*taken = false;
@@ -28,9 +38,29 @@ static int split_block(struct scan_state *s, uint64_t d, bool clean, bool *taken
 		s->op->stats.left_unsplit++;
 		return IOPGT_OK;
 	}
+	if (!err && clean && !fresh) {
+		s->split = block;
+		s->split_level = level;
+	}
 	/* Of a block that crosses the range's end, its pages in the range are cleaned. */
 	if (!err && !clean && (s->scan->flags & SCAN_CLEAN))
 		err = flush_batch(s);
+	return err;
+}
+
+/* The same by one level, if the table has a split left: what is below will be clean. */
+static int split_by_one_level(struct scan_state *s, uint64_t d, bool *taken)
+{
+	int err;
+
+	*taken = false;
+	if (!table_take(&s->table->splits_left)) {
+		s->op->stats.left_unsplit++;
+		return IOPGT_OK;
+	}
+	err = split_block(s, d, true, taken);
+	if (*taken)
+		s->c.level--;
 	return err;
 }
 
@@ -114,7 +144,8 @@ static int scan_pages(struct scan_state *s, uint32_t *steps)
 static int scan_block(struct scan_state *s, uint64_t d, uint32_t *steps)
 {
 	struct iopgt_range block = {cursor_first(&s->c), cursor_last(&s->c)};
-	bool private = iopgt_split_batch_is_private(s->batch, &s->c);
+	bool adapts = s->scan->split == SCAN_SPLIT_ADAPTIVE;
+	bool fresh = is_fresh(s);
 	bool marked = is_marked(s, d);
 	bool cleans = iopgt_scan_may_clean(s, block);
 	bool taken = false;
@@ -130,16 +161,16 @@ static int scan_block(struct scan_state *s, uint64_t d, uint32_t *steps)
 	}
 	if (iopgt_scan_in_group(s, d))
 		return iopgt_scan_group(s, d, steps);
-	/* The block that a private one came from was reported and will be clean. */
-	if (!private && marked && (s->scan->flags & SCAN_REPORT) && !iopgt_scan_report(s, block))
+	/* The block that a fresh one came from was reported, and is copied after the op. */
+	if (!fresh && marked && (s->scan->flags & SCAN_REPORT) && !iopgt_scan_report(s, block))
 		return IOPGT_OK;
-	if (iopgt_scan_wants_split(s, d, private || (marked && cleans)))
-		err = split_block(s, d, cleans, &taken);
+	if (iopgt_scan_wants_split(s, d, fresh || (marked && cleans)))
+		err = adapts ? split_by_one_level(s, d, &taken) : split_block(s, d, cleans, &taken);
 	if (taken)
-		*steps = 0;
-	else if (!err && !private && marked && cleans)
+		*steps = adapts;
+	else if (!err && marked && cleans)
 		clean_block(s, block);
-	else if (!err && !private && marked)
+	else if (!err && marked)
 		iopgt_scan_left_marked(s);
 	return err;
 }
@@ -170,43 +201,14 @@ static int scan_table(struct scan_state *s, uint64_t d, uint32_t *steps)
 	int err;
 
 	*steps = way == SCAN_PASS_BY;
+	if (s->ages && way != SCAN_LOOK_AGAIN)
+		iopgt_scan_age_enter(s);
+	if (s->ages && way == SCAN_PASS_BY)
+		iopgt_scan_age_leave(s);
 	if (way != SCAN_GO_DOWN)
 		return IOPGT_OK;
 	err = settle_table(s, d);
 	return err ? err : cursor_down(&s->c, d);
-}
-
-/*
- * Whether nothing is to be done about an entry that links no table, and those that are
- * like it may be passed over together.
- */
-static bool is_dull(const struct scan_state *s, uint64_t d)
-{
-	const struct iopgt_format *f = &s->table->format;
-
-	if (!s->hops || (s->batch->count && iopgt_split_batch_is_private(s->batch, &s->c)))
-		return false;
-	return format_is_leaf(f, s->c.level, d) ? !is_marked(s, d) : !format_is_broken(f, d);
-}
-
-/*
- * A dull entry, and how many behind it are dull, too. Each must be seen to be so by one
- * load: what is no table, then not marked, then not broken may have been marked before
- * it became a table (another call may split a block that the range shares).
- */
-static uint32_t dull_run(const struct scan_state *s)
-{
-	const struct iopgt_format *f = &s->table->format;
-	live_descriptor *entries = cursor_entry(&s->c);
-	uint32_t n = 64 - (cursor_index(&s->c) & 63), run = cursor_run(&s->c);
-	uint64_t others;
-
-	if (n > run)
-		n = run;
-	others = ~(live_match(entries, n, s->unmarked.mask, s->unmarked.value) |
-	           live_match(entries, n, f->present | f->broken, 0) | 1);
-	others &= bits_low(n);
-	return others ? bits_lowest(others) : n;
 }
 
 /* Looks at the entry the cursor is on; *steps: how many entries are done. */
@@ -220,9 +222,10 @@ static int scan_entry(struct scan_state *s, uint32_t *steps)
 	d = live_load_table(cursor_entry(&s->c));
 	if (format_is_table(f, s->c.level, d))
 		return scan_table(s, d, steps);
-	if (is_dull(s, d)) {
-		*steps = dull_run(s);
-		return IOPGT_OK;
+	if (s->hops && !is_fresh(s)) {
+		*steps = iopgt_scan_blocks(s);
+		if (*steps)
+			return IOPGT_OK;
 	}
 	*steps = 1;
 	if (format_is_leaf(f, s->c.level, d))
@@ -238,6 +241,8 @@ static bool scan_next(struct scan_state *s, uint32_t steps)
 	while (move == CURSOR_UP) {
 		if (s->skips)
 			iopgt_scan_leave(s);
+		if (s->ages)
+			iopgt_scan_age_leave(s);
 		move = cursor_step(&s->c, 1);
 	}
 	return move == CURSOR_MORE;
@@ -262,7 +267,7 @@ static int scan_loop(struct scan_state *s)
 			return IOPGT_OK;
 		}
 		if (cursor_spent(&s->c))
-			return cursor_again(&s->c, s->op);
+			return cursor_again_from(&s->c, s->op, CURSOR_SCAN, s->begin);
 	}
 }
 
@@ -300,40 +305,27 @@ static struct scan_match pages_to_match(const struct scan_state *s)
 	return (struct scan_match){f->leaf_mask[1] | bits, f->leaf_value[1] | state};
 }
 
-/* What tells most of the blocks that it is not after. */
-static struct scan_match unmarked_blocks(const struct scan_state *s)
-{
-	const struct iopgt_format *f = &s->table->format;
-	bool accessed = (s->scan->flags & SCAN_ACCESSED) != 0;
-
-	return (struct scan_match){
-		f->leaf_mask[0] | (accessed ? f->accessed : f->state_mask),
-		f->leaf_value[0] | (accessed ? 0 : f->state_clean),
-	};
-}
-
-/* Whether what is clean asks for nothing, and what is not is told by its bits alone. */
-static bool may_hop(const struct scan_state *s)
-{
-	return s->scan->flags && !(s->scan->flags & SCAN_MAKE_DIRTY) &&
-	       s->scan->split <= SCAN_SPLIT_CLEANED && !s->table->grouped &&
-	       !table_counted(&s->table->kept_dirty);
-}
-
 /* The scan itself; in scan->op->next is where to go on. */
 static int run_in_batches(struct iopgt_scan *scan)
 {
 	struct split_batch batch;
-	struct scan_state s = {.scan = scan, .table = scan->table, .op = scan->op, .batch = &batch};
+	struct scan_state s = {.scan = scan,
+	                       .table = scan->table,
+	                       .op = scan->op,
+	                       .batch = &batch,
+	                       .split = {1, 0},
+	                       .ages = scan->split == SCAN_SPLIT_ADAPTIVE};
 	int err, flushed;
 
+	s.begin = cursor_resumed_from(scan->op, CURSOR_SCAN, scan->range.first);
 	cursor_start(&s.c, scan->table, scan->range, scan->op);
 	split_batch_start(&batch, scan->table, scan->op);
 	s.match = pages_to_match(&s);
-	s.unmarked = unmarked_blocks(&s);
-	s.hops = may_hop(&s);
+	iopgt_scan_start_blocks(&s);
 	iopgt_scan_start_skipping(&s);
 	err = scan_loop(&s);
+	if (s.ages)
+		iopgt_scan_age_cut(&s);
 	flushed = iopgt_split_batch_flush(&batch);
 	iopgt_scan_give_run(scan);
 	scan->op->stats.looked_at += s.c.looked_at;

@@ -24,6 +24,8 @@ enum scan_flag {
 /* Which blocks are split. */
 enum scan_split {
 	SCAN_SPLIT_NONE,
+	SCAN_SPLIT_ADAPTIVE, /* dirty ones that are cleaned, by one level, as many as the table has
+	                        left; what cannot be split is cleaned whole */
 	SCAN_SPLIT_CLEANED, /* dirty ones that are cleaned; what cannot be split is cleaned whole */
 	SCAN_SPLIT_TRACKED, /* all tracked ones; what cannot be split is left, and counted */
 	SCAN_SPLIT_ALL,     /* all; what cannot be split is an error */

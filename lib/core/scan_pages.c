@@ -127,23 +127,43 @@ static __attribute__((noinline)) void take_pages(struct scan_state *s, const str
 		clean_pages(s, p, mask);
 }
 
+/* The descriptor of the next table that is linked there, from `index` on; or 0. */
+static uint64_t next_link(const struct scan_state *s, int level, uint32_t index)
+{
+	const struct iopgt_format *f = &s->table->format;
+	live_descriptor *entries = s->c.path[level + 1];
+	uint32_t count = geometry_entries(&s->table->geometry, level);
+	uint64_t skip = bits_low(index & 63), tables = 0;
+	uint64_t d = live_load(&entries[index]);
+
+	if (format_is_table(f, level, d))
+		return d;
+	for (index &= ~UINT32_C(63); index < count && !tables; index += 64) {
+		uint32_t n = count - index < 64 ? count - index : 64;
+
+		tables = live_match(&entries[index], n, f->table_mask, f->table_value) & ~skip;
+		skip = 0;
+	}
+	return tables ? live_load(&entries[index - 64 + bits_lowest(tables)]) : 0;
+}
+
 /* The table that the scan will be in next, if it is to be fetched ahead; else null. */
 static live_descriptor *next_table(const struct scan_state *s)
 {
 	const struct iopgt_format *f = &s->table->format;
 	const struct iopgt_geometry *g = &s->table->geometry;
 	int above = IOPGT_LAST_LEVEL - 1;
-	live_descriptor *entry;
+	uint32_t index;
 	uint64_t d;
 
 	/* The host is not asked where tables are more often than needed. */
 	if (!s->table->linear || above < g->start_level ||
 	    geometry_last(g, above, s->c.iova) >= s->c.range.last)
 		return NULL;
-	entry = cursor_entry_above(&s->c, above) + 1;
-	if (geometry_index(g, above, s->c.iova) + 1 == geometry_entries(g, above))
+	index = geometry_index(g, above, s->c.iova) + 1;
+	if (index == geometry_entries(g, above))
 		return NULL;
-	d = live_load(entry);
+	d = next_link(s, above, index);
 	if (!format_is_table(f, above, d) || (s->skips && !(d & (f->walked | f->was_walked))))
 		return NULL;
 	return table_virt(s->table, format_address(f, d));

@@ -60,6 +60,7 @@ bool iopgt_scan_wants_split(const struct scan_state *s, uint64_t d, bool cleans)
 		return true;
 	case SCAN_SPLIT_TRACKED:
 		return format_is_tracked(&s->table->format, d);
+	case SCAN_SPLIT_ADAPTIVE:
 	case SCAN_SPLIT_CLEANED:
 		return cleans && format_is_tracked(&s->table->format, d);
 	default:

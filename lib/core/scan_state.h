@@ -22,13 +22,22 @@ struct scan_state {
 	struct iopgt_op *op;
 	struct iopgt_cursor c;
 	struct split_batch *batch;
-	bool batch_failed;          /* in the midst of the range */
+	bool batch_failed; /* in the midst of the range */
+	/* The live block that this call split last, all of it, and its level. */
+	struct iopgt_range split;
+	int split_level;
 	struct scan_match match;    /* pages that the scan is after, but for those kept dirty */
-	struct scan_match unmarked; /* blocks that it is not after */
-	bool hops;                  /* over clean blocks and holes */
+	struct scan_match marked;   /* blocks that it is after */
+	struct scan_match unmarked; /* most of those that it is not after */
+	bool hops;                  /* over unmarked blocks and holes */
+	bool takes;                 /* the marked blocks between them, too */
 	bool skips;                 /* passes by tables that were not walked */
 	/* [level + 1]: was_walked of that table, in which the scan is, goes when it leaves. */
 	bool forgets[IOPGT_MAX_LEVELS];
+	bool ages; /* tables grow older, or young again */
+	/* [level + 1]: leaves that were found when the scan went into that table. */
+	uint64_t found_before[IOPGT_MAX_LEVELS];
+	uint64_t begin; /* where the sequence of calls began */
 	/* Tables whose `walked` the op cleared before this call, and has not waited for. */
 	struct iopgt_range moved;
 };
@@ -114,6 +123,17 @@ bool iopgt_scan_may_clean(const struct scan_state *s, struct iopgt_range leaf);
 /* Whether policy and call want the block or group that the cursor is on split. */
 bool iopgt_scan_wants_split(const struct scan_state *s, uint64_t d, bool cleans);
 
+/* --- scan_blocks.c --- */
+
+/* Sets up what the other here needs. */
+void iopgt_scan_start_blocks(struct scan_state *s);
+
+/*
+ * At an entry above the last level that links no table: how many entries from there on
+ * are done with; 0: it needs a closer look. For a scan that hops.
+ */
+uint32_t iopgt_scan_blocks(struct scan_state *s);
+
 /* --- scan_skip.c --- */
 
 /* Sets up what the others here need. */
@@ -134,6 +154,17 @@ void iopgt_scan_left_marked(const struct scan_state *s);
 
 /* The cursor came up from a table. */
 void iopgt_scan_leave(struct scan_state *s);
+
+/* --- scan_age.c, while tables have an age --- */
+
+/* The scan goes into the table that the cursor's entry links. */
+void iopgt_scan_age_enter(struct scan_state *s);
+
+/* The table that the cursor's entry links is done, or was passed by. */
+void iopgt_scan_age_leave(struct scan_state *s);
+
+/* The call ends where the cursor is. */
+void iopgt_scan_age_cut(struct scan_state *s);
 
 /* --- scan_group.c --- */
 

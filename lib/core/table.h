@@ -153,6 +153,18 @@ static inline void table_publish(const struct iopgt_table *table)
 	}
 }
 
+/* The age in a table's descriptor, which another call may be replacing, becomes 0. */
+static inline void table_grow_young(const struct iopgt_table *table, live_descriptor *entry,
+                                    int level)
+{
+	const struct iopgt_format *f = &table->format;
+	uint64_t d = live_load(entry);
+
+	while (format_is_table(f, level, d) && (d & f->age) &&
+	       !live_replace(entry, &d, d & ~f->age)) {
+	}
+}
+
 /* Lets a non-coherent walker see `count` descriptors. */
 static inline void table_clean(const struct iopgt_table *table, live_descriptor *entries,
                                uint32_t count)
@@ -246,15 +258,30 @@ static inline uint32_t table_counted(const uint32_t *counter)
 	return atomic_load_explicit((const _Atomic uint32_t *)counter, memory_order_relaxed);
 }
 
-static inline void table_set_note(uint32_t *flag, bool value)
+/* Takes one of what a counter says is left. False: nothing is. UINT32_MAX has no end. */
+static inline bool table_take(uint32_t *counter)
 {
-	LIVE_STEP(LIVE_NOTE, flag);
-	atomic_store_explicit((_Atomic uint32_t *)flag, value, memory_order_relaxed);
+	_Atomic uint32_t *left = (_Atomic uint32_t *)counter;
+	uint32_t old = table_counted(counter);
+
+	do {
+		if (old == 0 || old == UINT32_MAX)
+			return old != 0;
+		LIVE_STEP(LIVE_COUNT, counter);
+	} while (!atomic_compare_exchange_weak_explicit(left, &old, old - 1, memory_order_relaxed,
+	                                                memory_order_relaxed));
+	return true;
+}
+
+static inline void table_set(uint32_t *word, uint32_t value)
+{
+	LIVE_STEP(LIVE_NOTE, word);
+	atomic_store_explicit((_Atomic uint32_t *)word, value, memory_order_relaxed);
 }
 
 static inline void table_note(uint32_t *flag)
 {
-	table_set_note(flag, true);
+	table_set(flag, true);
 }
 
 #endif

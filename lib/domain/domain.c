@@ -2,9 +2,8 @@
 #include <iopgt/domain.h>
 
 #include "core/overlap.h"
-#include "core/scan.h"
 #include "core/walked.h"
-#include "verbs/merge.h"
+#include "domain/tracking.h"
 
 #define STRONGEST_BBM_LEVEL 2
 
@@ -48,21 +47,6 @@ static int sync_walkers(void *context)
 	return err;
 }
 
-/* What is mapped and cleaned from now on. */
-static void set_policy(struct iopgt_domain *domain, bool on, uint32_t policy)
-{
-	struct iopgt_table *table = &domain->table;
-	bool eager = on && policy == IOPGT_SPLIT_EAGER;
-
-	domain->tracking = on;
-	domain->policy = policy;
-	table->map_clean = on;
-	table->never_clean = !on;
-	table->map_leaf_sizes =
-		eager ? geometry_granule(&table->geometry) : table->geometry.leaf_sizes;
-	table->split_on_clear = eager ? SCAN_SPLIT_CLEANED : SCAN_SPLIT_NONE;
-}
-
 int iopgt_domain_init(struct iopgt_domain *domain, const struct iopgt_config *config,
                       const struct iopgt_hal *hal, void *context, uint32_t flags)
 {
@@ -88,7 +72,7 @@ int iopgt_domain_init(struct iopgt_domain *domain, const struct iopgt_config *co
 	domain->config_bbm_level = domain->table.bbm_level;
 	domain->config_faults_retried = domain->table.faults_retried;
 	domain->config_access_managed = domain->table.access_managed;
-	set_policy(domain, false, IOPGT_SPLIT_NONE);
+	iopgt_domain_set_policy(domain, NULL);
 	return iopgt_table_init(&domain->table, hal, context);
 }
 
@@ -112,7 +96,7 @@ static void set_skipping(struct iopgt_table *table, bool skips)
 {
 	if (skips && !table_counted(&table->skips))
 		iopgt_walked_mark_all(table);
-	table_set_note(&table->skips, skips);
+	table_set(&table->skips, skips);
 }
 
 /* The table works by what the configuration and all attached walkers allow. */
@@ -233,24 +217,13 @@ int iopgt_domain_detach(struct iopgt_domain *domain, struct iopgt_walker *walker
 	return IOPGT_OK;
 }
 
-static bool can_track(const struct iopgt_domain *domain)
-{
-	if (!domain->table.format.dirty_managed)
-		return false;
-	for (const struct iopgt_walker *w = domain->walkers; w; w = w->next) {
-		if (!domain->table.software_dirty && !(w->flags & IOPGT_WALKER_DIRTY))
-			return false;
-	}
-	return true;
-}
-
 bool iopgt_domain_capable(const struct iopgt_domain *domain, uint32_t capability)
 {
 	if (!domain)
 		return false;
 	switch (capability) {
 	case IOPGT_CAPABLE_DIRTY_TRACKING:
-		return can_track(domain);
+		return iopgt_domain_can_track(domain);
 	case IOPGT_CAPABLE_LIVE_SPLIT:
 		return domain->table.bbm_level > 0;
 	case IOPGT_CAPABLE_SPLIT:
@@ -260,88 +233,4 @@ bool iopgt_domain_capable(const struct iopgt_domain *domain, uint32_t capability
 	default:
 		return false;
 	}
-}
-
-static int switch_on(struct iopgt_domain *domain, struct iopgt_range range, struct iopgt_op *op)
-{
-	struct iopgt_scan scan = {.table = &domain->table, .op = op, .range = range};
-
-	if (op->flags & IOPGT_OP_START_DIRTY) {
-		scan.flags = SCAN_MAKE_DIRTY;
-		return iopgt_scan_run(&scan);
-	}
-	scan.flags = SCAN_CLEAN;
-	if (domain->policy == IOPGT_SPLIT_EAGER)
-		scan.split = SCAN_SPLIT_TRACKED;
-	return iopgt_scan_run(&scan);
-}
-
-/* What the merge went over and left as it was becomes dirty: no more updates by walkers. */
-static int switch_off(struct iopgt_domain *domain, struct iopgt_range range, struct iopgt_op *op)
-{
-	struct iopgt_scan scan = {
-		.table = &domain->table, .op = op, .range = range, .flags = SCAN_MAKE_DIRTY};
-	uint64_t budget = op->budget, next, from;
-	int err =
-		iopgt_merge_range(&domain->table, range, MERGE_FORCE_DIRTY | MERGE_IF_POSSIBLE, op);
-	int made;
-
-	if (err && err != IOPGT_AGAIN) {
-		op->next = range.first;
-		return err;
-	}
-	if (err == IOPGT_AGAIN)
-		scan.range.last = op->next - 1;
-	next = op->next;
-	from = op->resumed_from;
-	op->budget = 0;
-	made = iopgt_scan_run(&scan);
-	op->budget = budget;
-	op->next = made ? range.first : err ? next : range.last + 1;
-	op->resumed_from = from;
-	return made ? made : err;
-}
-
-int iopgt_switch_dirty_log(struct iopgt_domain *domain, bool on, uint64_t iova, uint64_t size,
-                           struct iopgt_op *op)
-{
-	struct iopgt_claim *claim;
-	struct iopgt_range range;
-	int err;
-
-	if (!domain)
-		return IOPGT_BAD_ARGUMENT;
-	err = iopgt_check_call(&domain->table, iova, size, op, &range);
-	if (err)
-		return err;
-	if (!domain->table.format.dirty_managed)
-		return IOPGT_NO_DIRTY;
-	if (on && !domain->tracking)
-		return IOPGT_NOT_TRACKING;
-	err = iopgt_overlap_begin(&domain->table, OVERLAP_SWITCH, range, &claim);
-	if (err)
-		return err;
-	err = on ? switch_on(domain, range, op) : switch_off(domain, range, op);
-	iopgt_overlap_end(claim);
-	return err;
-}
-
-int iopgt_set_dirty_tracking(struct iopgt_domain *domain, bool on, const struct iopgt_tracking *how,
-                             struct iopgt_op *op)
-{
-	const struct iopgt_geometry *g;
-	int err;
-
-	if (!domain || (on && !how))
-		return IOPGT_BAD_ARGUMENT;
-	err = iopgt_check_op(&domain->table, op);
-	if (err)
-		return err;
-	if (!domain->table.format.dirty_managed || (on && !can_track(domain)))
-		return IOPGT_NO_DIRTY;
-	if (on && how->policy > IOPGT_SPLIT_EAGER)
-		return IOPGT_BAD_POLICY;
-	set_policy(domain, on, on ? how->policy : IOPGT_SPLIT_NONE);
-	g = &domain->table.geometry;
-	return iopgt_switch_dirty_log(domain, on, g->input_first, geometry_input_size(g), op);
 }

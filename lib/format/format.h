@@ -57,6 +57,17 @@ static inline uint64_t format_make_table(const struct iopgt_format *f, uint64_t 
 	return f->table_value | f->walked | format_encode_address(f, phys);
 }
 
+/* The age of a table, as its descriptor holds it, and the oldest one. */
+static inline uint32_t format_age(const struct iopgt_format *f, uint64_t d)
+{
+	return f->age ? (uint32_t)((d & f->age) / (f->age & -f->age)) : 0;
+}
+
+static inline uint64_t format_with_age(const struct iopgt_format *f, uint64_t d, uint32_t age)
+{
+	return (d & ~f->age) | age * (f->age & -f->age);
+}
+
 /* `bits`: all of a leaf but its kind and address. */
 static inline uint64_t format_make_leaf(const struct iopgt_format *f, int level, uint64_t phys,
                                         uint64_t bits)

@@ -63,6 +63,7 @@ static const struct operation {
 	{stream_do_protect, 3},
 	{stream_do_split, 6},
 	{stream_do_merge, 8},
+	{stream_do_merge_cold, 5},
 	{stream_do_trim, 2},
 	{stream_do_sync, 3},
 	{stream_do_clear, 4},

@@ -30,7 +30,11 @@ static void expect_set(struct stream *stream, struct call *call)
 
 static int invoke_set(struct stream *stream, struct call *call)
 {
-	struct iopgt_tracking how = {.policy = stream->policy};
+	struct iopgt_tracking how = {
+		.policy = stream->policy,
+		.max_splits = stream->max_splits,
+		.cold_scans = 1 + stream->max_splits % 3,
+	};
 
 	if (call->pieces || call->all_failures)
 		return iopgt_switch_dirty_log(stream->domain, call->on, call->iova,
@@ -188,6 +192,15 @@ static void check_bad_policy(struct stream *stream, struct call *call)
 		stream_fail(stream, "policy 77 gave %d", error);
 }
 
+static void choose_policy(struct stream *stream)
+{
+	static const uint32_t policies[] = {IOPGT_SPLIT_EAGER, IOPGT_SPLIT_NONE,
+	                                    IOPGT_SPLIT_ADAPTIVE};
+
+	stream->policy = policies[stream_below(stream, 3)];
+	stream->max_splits = stream_below(stream, 6);
+}
+
 void stream_do_tracking(struct stream *stream)
 {
 	struct call call = stream_call(stream, &set_verb);
@@ -200,7 +213,7 @@ void stream_do_tracking(struct stream *stream)
 	if (stream->reference.dirty_managed && all_mark(stream) && stream_chance(stream, 8))
 		check_bad_policy(stream, &call);
 	if (call.on && stream->reference.dirty_managed && all_mark(stream))
-		stream->policy = stream_chance(stream, 2) ? IOPGT_SPLIT_EAGER : IOPGT_SPLIT_NONE;
+		choose_policy(stream);
 	stream_perform(stream, &call);
 }
 

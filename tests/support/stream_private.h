@@ -137,7 +137,7 @@ struct stream {
 	struct iopgt_domain domain_storage;
 	struct iopgt_table table_storage[2]; /* one for the next iopgt_open */
 	bool table_is_up;
-	uint32_t policy, domain_flags;
+	uint32_t policy, max_splits, domain_flags;
 	uint64_t leaf_sizes; /* what the table can use */
 	struct stream_walker walkers[STREAM_WALKERS];
 	unsigned walker_count;
@@ -336,6 +336,7 @@ void stream_do_unmap_dirty(struct stream *stream);
 void stream_do_protect(struct stream *stream);
 void stream_do_split(struct stream *stream);
 void stream_do_merge(struct stream *stream);
+void stream_do_merge_cold(struct stream *stream);
 void stream_do_trim(struct stream *stream);
 void stream_do_sync(struct stream *stream);
 void stream_do_clear(struct stream *stream);

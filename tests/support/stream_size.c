@@ -150,6 +150,45 @@ void stream_do_merge(struct stream *stream)
 	stream_perform(stream, &call);
 }
 
+/* Merge of what is cold: which that is, the library may choose */
+
+static void expect_merge_cold(struct stream *stream, struct call *call)
+{
+	if (!stream->reference.tracking || stream->policy != IOPGT_SPLIT_ADAPTIVE)
+		call->expected = IOPGT_NOT_TRACKING;
+}
+
+static int invoke_merge_cold(struct stream *stream, struct call *call)
+{
+	return iopgt_merge_cold(stream->domain, call->iova, size_left(call), call->op);
+}
+
+static void done_merge_cold(struct stream *stream, struct call *call, uint64_t last)
+{
+	(void)last;
+	stream_spread(stream, call->start, call->last);
+}
+
+static const struct verb merge_cold_verb = {
+	.name = "merge_cold",
+	.expect = expect_merge_cold,
+	.invoke = invoke_merge_cold,
+	.done = done_merge_cold,
+	.failed = failed_merge,
+	.flags = VERB_RESIZES,
+};
+
+void stream_do_merge_cold(struct stream *stream)
+{
+	struct call call = stream_call(stream, &merge_cold_verb);
+
+	if (!stream->domain)
+		return;
+	stream_choose_range(stream, &call);
+	stream_set_budget(stream, &call);
+	stream_perform(stream, &call);
+}
+
 /* Trim */
 
 static int invoke_trim(struct stream *stream, struct call *call)
