@@ -30,23 +30,35 @@ static struct iopgt_range group_in_range(const struct unmap_state *s, uint64_t i
 	return group;
 }
 
-/* Removes the leaf at `entry`; in unmap_dirty what it held at that instant counts. */
-static void remove_leaf(struct unmap_state *s, live_descriptor *entry, struct iopgt_range range)
+/* d was removed at `range`. In unmap_dirty what it held at that instant counts. */
+static void count_removed(struct unmap_state *s, uint64_t d, struct iopgt_range range)
 {
-	const struct iopgt_format *f = &s->table->format;
-	uint64_t d;
-
-	if (!s->bitmap) {
-		live_store(entry, 0);
-		return;
-	}
-	d = live_exchange(entry, 0);
-	if (!format_is_dirty(f, d))
+	if (!s->bitmap || !format_is_dirty(&s->table->format, d))
 		return;
 	s->op->stats.dirty++;
-	if (s->table->grouped && format_is_member(f, s->c.level, d))
+	if (s->table->grouped && format_is_member(&s->table->format, s->c.level, d))
 		range = group_in_range(s, range.first);
 	iopgt_bitmap_mark(s->bitmap, range.first, range.last);
+}
+
+/* Nobody replaces a page by anything else. */
+static void remove_page(struct unmap_state *s, live_descriptor *entry, struct iopgt_range page)
+{
+	if (s->bitmap)
+		count_removed(s, live_exchange(entry, 0), page);
+	else
+		live_store(entry, 0);
+}
+
+/* False: it is no block any more; a dirty verb beside this call may split it. */
+static bool remove_block(struct unmap_state *s, uint64_t d, struct iopgt_range block)
+{
+	while (!live_replace(cursor_entry(&s->c), &d, 0)) {
+		if (!format_is_leaf(&s->table->format, s->c.level, d))
+			return false;
+	}
+	count_removed(s, d, block);
+	return true;
 }
 
 /* A last-level table wholly in the range goes as it is, when the cursor leaves it. */
@@ -66,7 +78,7 @@ static void remove_pages(struct unmap_state *s, live_descriptor *entries, uint64
 		uint32_t i = bits_lowest(leaves);
 		uint64_t first = iova + i * granule;
 
-		remove_leaf(s, &entries[i], (struct iopgt_range){first, first + granule - 1});
+		remove_page(s, &entries[i], (struct iopgt_range){first, first + granule - 1});
 	}
 }
 
@@ -142,7 +154,7 @@ static uint64_t granules_here(const struct unmap_state *s)
 	return (last - s->c.iova + 1) >> s->table->geometry.granule_shift;
 }
 
-/* A block; *steps is 0 if it was split, and the cursor is to look again. */
+/* A block; *steps is 0 if it was split, by this call or another: the cursor is to look again. */
 static int unmap_block(struct unmap_state *s, uint64_t d, uint32_t *steps)
 {
 	struct iopgt_range range = {cursor_first(&s->c), cursor_last(&s->c)};
@@ -154,7 +166,10 @@ static int unmap_block(struct unmap_state *s, uint64_t d, uint32_t *steps)
 		/* Its wait completed what the op owed, and with it the harvest. */
 		return err || !s->bitmap ? err : iopgt_gather_harvest(s->table, s->op, s->bitmap);
 	}
-	remove_leaf(s, cursor_entry(&s->c), range);
+	if (!remove_block(s, d, range)) {
+		*steps = 0;
+		return IOPGT_OK;
+	}
 	table_clean(s->table, cursor_entry(&s->c), 1);
 	s->op->stats.unmapped += granules_here(s);
 	gather_at_cursor(s->table, s->op, &s->c, range);
