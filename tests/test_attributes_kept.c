@@ -163,7 +163,7 @@ static void protect_keeps_attributes(struct fixture *f)
 
 static void track_one(struct fixture *f, const struct iopgt_mapping *mapping)
 {
-	const struct iopgt_tracking eager = {IOPGT_SPLIT_EAGER};
+	const struct iopgt_tracking eager = {.policy = IOPGT_SPLIT_EAGER};
 	struct iopgt_op op = new_op(f);
 
 	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &eager, &op));

@@ -48,9 +48,10 @@ void iopgt_domain_set_policy(struct iopgt_domain *domain, const struct iopgt_tra
 	                                ? geometry_granule(&table->geometry)
 	                                : table->geometry.leaf_sizes;
 	table->split_on_clear = split_on_clear(domain->how.policy);
-	table->cold_age = 0;
-	if (domain->how.policy == IOPGT_SPLIT_ADAPTIVE)
-		table->cold_age = how->cold_scans ? how->cold_scans : DEFAULT_COLD_SCANS;
+	if (!domain->how.cold_scans)
+		domain->how.cold_scans = DEFAULT_COLD_SCANS;
+	table->cold_age =
+		domain->how.policy == IOPGT_SPLIT_ADAPTIVE ? (uint8_t)domain->how.cold_scans : 0;
 	begin_round(domain);
 }
 
