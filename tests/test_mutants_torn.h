@@ -42,12 +42,12 @@ static void torn_fault(int number, siginfo_t *info, void *context)
 	torn.event(torn.f);
 }
 
-/* `event` comes before the next store to the page that holds the descriptor at phys, once. */
-static inline void before_a_store(struct fixture *f, uint64_t phys,
-                                  void (*event)(struct fixture *f))
+/* `event` comes before the next store to the page that holds `memory`, once. */
+static inline void before_a_store_to(struct fixture *f, const volatile void *memory,
+                                     void (*event)(struct fixture *f))
 {
 	struct sigaction action = {0};
-	uintptr_t at = (uintptr_t)pool_word(f->host.pool, phys, false);
+	uintptr_t at = (uintptr_t)memory;
 
 	torn.f = f;
 	torn.event = event;
@@ -59,6 +59,13 @@ static inline void before_a_store(struct fixture *f, uint64_t phys,
 	action.sa_flags = SA_SIGINFO | SA_NODEFER;
 	assert_int_equal(sigaction(SIGSEGV, &action, &torn.before), 0);
 	assert_int_equal(mprotect(torn.page, torn.bytes, PROT_READ), 0);
+}
+
+/* The same of the descriptor at phys. */
+static inline void before_a_store(struct fixture *f, uint64_t phys,
+                                  void (*event)(struct fixture *f))
+{
+	before_a_store_to(f, pool_word(f->host.pool, phys, false), event);
 }
 
 /*

@@ -18,6 +18,9 @@
  *
  * Walkers may be late (EXPLORE_LATE): loads miss what they update in a descriptor
  * until a sync, or an atomic operation on that descriptor (R_RZYCN).
+ *
+ * Walkers that do not snoop (IOPGT_CONFIG_NON_COHERENT) see what was cleaned, and what the
+ * cache has written back before: nothing, or the way to the table (EXPLORE_EARLY).
  */
 #ifndef TEST_EXPLORE_H
 #define TEST_EXPLORE_H
@@ -139,6 +142,7 @@ enum explore_flag {
 	EXPLORE_COLD = 1 << 8,       /* tables are not walked, as after some rounds */
 	EXPLORE_KEEPS = 1 << 7,      /* a domain that tracks splits nothing */
 	EXPLORE_WARM_FIRST = 1 << 6, /* EXPLORE_WARM for the first event alone */
+	EXPLORE_EARLY = 1 << 9,      /* caches write table descriptors back before each access */
 };
 
 struct explore_scenario {
@@ -281,6 +285,9 @@ void explore_spots_of_events(struct explore *x);
 
 /* stores.c: store buffers. */
 void explore_drain(const struct explore *x, struct explore_cpu *cpu);
+/* What it has stored in lines that it cleans. */
+void explore_drain_lines(const struct explore *x, struct explore_cpu *cpu, const void *memory,
+                         uint32_t bytes);
 void explore_buffer(struct explore *x, enum live_step step, const volatile void *entry);
 /* The CPU stops, or goes on: others do not see what it has not released. */
 void explore_swap_unreleased(struct explore_cpu *cpu);
@@ -296,6 +303,9 @@ void explore_settle(struct explore *x, const volatile void *entry); /* null: all
 void explore_forget_table(struct explore *x, uint64_t phys, uint32_t bytes);
 /* An access by a walker, while memory has what is true; what it updates is late. */
 enum walker_fault explore_late_access(struct explore *x, const struct explore_event *event);
+
+/* early.c: the cache writes back what leads to the table of an address, and not that table. */
+void explore_write_back(struct explore *x, uint64_t iova);
 
 /* hal.c */
 void explore_hal(struct explore *x);
@@ -363,8 +373,8 @@ enum explore_relation {
 const char *explore_excluded(enum explore_verb a, enum explore_verb b,
                              enum explore_relation relation);
 void explore_note_pair(const struct explore *x, uint32_t depth);
-/* The table of what this program has run. Returns how many allowed pairs it has not. */
-uint32_t explore_print_pairs(void);
+/* The table of what this program has run so. Returns how many allowed pairs it has not. */
+uint32_t explore_print_pairs(enum explore_relation relation);
 
 /* search.c */
 void explore_begin(struct explore *x, struct fixture *f);

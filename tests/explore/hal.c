@@ -88,6 +88,8 @@ void explore_free_deferred(struct explore *x)
 static void clean(void *context, const void *address, uint32_t bytes)
 {
 	enter(HOST_CLEAN, "clean");
+	if (of->inside)
+		explore_drain_lines(of, &of->cpus[of->current], address, bytes);
 	of->f->host.hal.clean(context, address, bytes);
 }
 

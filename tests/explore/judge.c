@@ -2,6 +2,7 @@
 /* What walkers wrote, and what must be true of it. */
 #include "explore.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 /* A CPU, or the setup, runs library code that is no step; memory has what is true. */
@@ -76,11 +77,18 @@ enum walker_fault explore_access(struct explore *x, const struct explore_event *
 {
 	struct walker *walker = x->f->walkers[event->walker];
 	uint64_t iova = explore_iova(event->page);
+	struct walker_result own;
+	enum walker_fault fault;
 
 	if (event->access == EXPLORE_PREFETCHES)
 		return walker_prefetch(walker, iova);
-	return walker_access(walker, iova,
-	                     event->access == EXPLORE_WRITES ? WALKER_WRITE : WALKER_READ, result);
+	result = result ? result : &own;
+	fault = walker_access(walker, iova,
+	                      event->access == EXPLORE_WRITES ? WALKER_WRITE : WALKER_READ, result);
+	if (fault == WALKER_OK && result->phys != iova + EXPLORE_OFFSET)
+		explore_wrong(x, "walker %u comes to 0x%" PRIx64 " by page %u", event->walker,
+		              result->phys, event->page);
+	return fault;
 }
 
 static enum walker_fault access_page(struct explore *x, const struct explore_event *event,
@@ -88,6 +96,8 @@ static enum walker_fault access_page(struct explore *x, const struct explore_eve
 {
 	enum walker_fault fault;
 
+	if (x->scenario->flags & EXPLORE_EARLY)
+		explore_write_back(x, explore_iova(event->page));
 	explore_hide(x);
 	fault = late ? explore_late_access(x, event) : explore_access(x, event, NULL);
 	explore_unhide(x);
@@ -330,6 +340,8 @@ static void judge_writes(struct explore *x)
 	struct iopgt_op op = new_op(x->f);
 	int err;
 
+	if (x->f->config.dirty == IOPGT_DIRTY_NONE)
+		return;
 	op.flags |= IOPGT_OP_SYNC;
 	err = iopgt_sync_dirty_log(x->f->table, EXPLORE_BASE, (uint64_t)EXPLORE_PAGES << 12,
 	                           &bitmap, &op);

@@ -5,6 +5,7 @@
  */
 #include "explore.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #define VERB(verb) (1u << EXPLORE_##verb)
@@ -138,26 +139,26 @@ static uint32_t print_row(unsigned relation, unsigned a)
 	return missing;
 }
 
-uint32_t explore_print_pairs(void)
+uint32_t explore_print_pairs(enum explore_relation relation)
 {
 	static const char *const texts[] = {"with no leaf in common", "on parts of one leaf",
 	                                    "on overlapping ranges"};
 	uint32_t missing = 0;
 
 	fprintf(stderr,
-	        "Pairs of verbs: all placements of up to so many were tried at each "
+	        "Pairs of verbs %s: all placements of up to so many were tried at each "
 	        "break-before-make level\n"
-	        "(-: none; random ones besides where more would take too long). Excluded:\n");
+	        "(-: none; random ones besides where more would take too long). Excluded:\n",
+	        texts[relation]);
 	for (unsigned i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		fprintf(stderr, "  %s\n", reasons[i]);
-	for (unsigned relation = 0; relation < EXPLORE_RELATIONS; relation++) {
-		fprintf(stderr, "%s:\n", texts[relation]);
-		for (unsigned a = 0; a < EXPLORE_VERBS; a++)
-			missing += print_row(relation, a);
-		fprintf(stderr, "%26s", "");
-		for (unsigned b = 0; b < EXPLORE_VERBS; b++)
-			fprintf(stderr, " %2u", b);
-		fprintf(stderr, "\n");
-	}
+	for (unsigned a = 0; a < EXPLORE_VERBS; a++)
+		missing += print_row(relation, a);
+	fprintf(stderr, "%26s", "");
+	for (unsigned b = 0; b < EXPLORE_VERBS; b++)
+		fprintf(stderr, " %2u", b);
+	fprintf(stderr, "\n");
+	if (missing)
+		fprintf(stderr, "%" PRIu32 " pairs have not been run\n", missing);
 	return missing;
 }

@@ -70,18 +70,36 @@ static void release(struct explore_cpu *cpu)
 		cpu->stores[i].released = true;
 }
 
+static void take_out(const struct explore *x, struct explore_cpu *cpu, struct explore_store *store)
+{
+	set_index(x, cpu, store->entry, 0);
+	*store = cpu->stores[--cpu->stored];
+	if (store != &cpu->stores[cpu->stored])
+		set_index(x, cpu, store->entry, (uint32_t)(store - cpu->stores) + 1);
+}
+
 /* An atomic update has the last word; but for what another CPU has not released yet. */
 static void forget_store(const struct explore *x, struct explore_cpu *cpu,
                          const volatile void *entry, bool own)
 {
 	struct explore_store *store = find_store(x, cpu, entry);
 
-	if (!store || !(own || store->released))
-		return;
-	set_index(x, cpu, entry, 0);
-	*store = cpu->stores[--cpu->stored];
-	if (store != &cpu->stores[cpu->stored])
-		set_index(x, cpu, store->entry, (uint32_t)(store - cpu->stores) + 1);
+	if (store && (own || store->released))
+		take_out(x, cpu, store);
+}
+
+void explore_drain_lines(const struct explore *x, struct explore_cpu *cpu, const void *memory,
+                         uint32_t bytes)
+{
+	uintptr_t first = (uintptr_t)memory & ~(uintptr_t)(POOL_LINE - 1);
+	uintptr_t last = ((uintptr_t)memory + bytes - 1) | (POOL_LINE - 1);
+
+	for (uint32_t i = cpu->stored; i-- > 0;) {
+		uintptr_t at = (uintptr_t)cpu->stores[i].entry;
+
+		if (at >= first && at <= last)
+			take_out(x, cpu, &cpu->stores[i]);
+	}
 }
 
 static void remember_store(const struct explore *x, struct explore_cpu *cpu,

@@ -186,7 +186,7 @@ class Session:
                                    + 10 * self.kills[mutant.file, run.name]))
 
         return sorted((r for r in self.runs if (number is None or r.places[number])
-                       and r.may_see(kind)), key=rank)
+                       and r.may_see(kind, mutant.file)), key=rank)
 
     def hunt(self, mutant, folder):
         """(the run that caught it or None, how)"""

@@ -38,7 +38,7 @@ PLAIN = {
 }
 ATOMIC = re.compile(r"\batomic_(?:%s)\b(?=\()" % "|".join(name[7:] for name in PLAIN))
 ORDER = re.compile(r"\bmemory_order_\w+")
-DEFINITION = re.compile(r"^[A-Za-z_][^;{}#]*?\b(\w+)\([^;{}]*\)\s*\n\{", re.M)
+DEFINITION = re.compile(r"^[A-Za-z_][^;{}#]*?\b(?!__attribute__)(\w+)\([^;{}]*\)\s*\n\{", re.M)
 MACRO = re.compile(r"^#define (\w+)(?:\\\n|.)*", re.M)
 DECLARATION = re.compile(r"^[A-Za-z_](?:[^;{}#=]*?[\s*])?(\w+)\(", re.M)
 SKIPPED = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.S)
