@@ -34,7 +34,8 @@ const char *explore_verb_text(enum explore_verb verb)
 	                                                 "access fault",
 	                                                 "translation fault",
 	                                                 "switch on",
-	                                                 "switch off"};
+	                                                 "switch off",
+	                                                 "merge_cold"};
 
 	return texts[verb];
 }
@@ -149,6 +150,8 @@ static int call_verb(struct explore *x, struct explore_cpu *cpu, uint64_t iova, 
 	case EXPLORE_SWITCH_OFF:
 		return iopgt_switch_dirty_log(&x->f->domain, cpu->call->verb == EXPLORE_SWITCH_ON,
 		                              iova, size, &cpu->op);
+	case EXPLORE_MERGE_COLD:
+		return iopgt_merge_cold(&x->f->domain, iova, size, &cpu->op);
 	default:
 		return call_look(x, cpu, iova, size);
 	}

@@ -39,7 +39,7 @@
 #define EXPLORE_GUARD  4                    /* words around each bitmap */
 #define EXPLORE_WORDS  (EXPLORE_PAGES / 64)
 #define EXPLORE_MOST   8 /* placements of a run */
-#define EXPLORE_STEPS  8192
+#define EXPLORE_STEPS  16384
 #define EXPLORE_STORES 1600 /* in a CPU's store buffer */
 #define EXPLORE_SPOTS  1024
 /* Words at the start of the pool whose stores are found at once. */
@@ -75,6 +75,7 @@ enum explore_verb {
 	EXPLORE_TRANSLATION_FAULT,
 	EXPLORE_SWITCH_ON, /* iopgt_switch_dirty_log, in a domain that tracks */
 	EXPLORE_SWITCH_OFF,
+	EXPLORE_MERGE_COLD, /* in a domain that adapts */
 	EXPLORE_VERBS,
 };
 
@@ -142,7 +143,10 @@ enum explore_flag {
 	EXPLORE_COLD = 1 << 8,       /* tables are not walked, as after some rounds */
 	EXPLORE_KEEPS = 1 << 7,      /* a domain that tracks splits nothing */
 	EXPLORE_WARM_FIRST = 1 << 6, /* EXPLORE_WARM for the first event alone */
-	EXPLORE_EARLY = 1 << 9,      /* caches write table descriptors back before each access */
+	EXPLORE_ONE_SPLIT = 1 << 11, /* EXPLORE_ADAPTS: one block may be split */
+	EXPLORE_ADAPTS =
+		1 << 10,        /* a domain that tracks adapts; with EXPLORE_COLD tables are cold */
+	EXPLORE_EARLY = 1 << 9, /* caches write table descriptors back before each access */
 };
 
 struct explore_scenario {
@@ -267,6 +271,7 @@ struct explore {
 	char wrong[240]; /* the first violation of this run */
 	/* Totals */
 	uint64_t runs, wrong_runs;
+	bool came; /* or IOPGT_EXPLORE_CAME is not set: scenarios of no use to a mutant are left */
 	uint64_t limit;                           /* of runs: more would take too long */
 	uint64_t scenarios, depths[EXPLORE_MOST]; /* by how deep all were tried */
 	uint64_t seed;

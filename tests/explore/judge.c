@@ -392,6 +392,17 @@ static void judge_tables(struct explore *x, uint32_t page)
 	}
 }
 
+/* Of calls that share what may be split. */
+static void judge_splits(struct explore *x)
+{
+	uint64_t splits = 0;
+
+	for (uint32_t i = 0; i < x->scenario->cpus; i++)
+		splits += x->cpus[i].op.stats.split;
+	if (x->scenario->flags & EXPLORE_ONE_SPLIT && splits > 1)
+		explore_wrong(x, "%" PRIu64 " blocks were split, of 1 that may be", splits);
+}
+
 void explore_judge_end(struct explore *x)
 {
 	struct iopgt_finding finding;
@@ -403,6 +414,7 @@ void explore_judge_end(struct explore *x)
 	explore_settle(x, NULL);
 	x->told = true;
 	explore_free_deferred(x);
+	judge_splits(x);
 	for (uint32_t i = 0; i < x->scenario->cpus; i++)
 		judge_bits(x, &x->cpus[i]);
 	judge_guards(x, x->words);

@@ -10,7 +10,8 @@
 
 #define VERB(verb) (1u << EXPLORE_##verb)
 #define UNMAPS     (VERB(UNMAP) | VERB(UNMAP_DIRTY))
-#define CHANGES    (VERB(PROTECT) | VERB(SPLIT) | VERB(MERGE))
+#define MERGES     (VERB(MERGE) | VERB(MERGE_COLD))
+#define CHANGES    (VERB(PROTECT) | VERB(SPLIT) | MERGES)
 #define SWITCHES   (VERB(SWITCH_ON) | VERB(SWITCH_OFF))
 #define HANDLERS   (VERB(WRITE_FAULT) | VERB(ACCESS_FAULT) | VERB(TRANSLATION_FAULT))
 #define LOOKS      (VERB(TRANSLATE) | VERB(VISIT) | VERB(DUMP) | HANDLERS)
@@ -28,7 +29,7 @@ static const char *const reasons[] = {
 
 static const char *whole_leaves(uint32_t both)
 {
-	if (both & (VERB(MAP) | VERB(MERGE) | VERB(TRIM)))
+	if (both & (VERB(MAP) | MERGES | VERB(TRIM)))
 		return reasons[1];
 	if (both & LOOKS)
 		return NULL;

@@ -258,19 +258,26 @@ void explore_search(struct explore *x, const struct explore_scenario *scenario)
 
 	x->scenario = scenario;
 	explore_watch(x);
+	x->came = !getenv("IOPGT_EXPLORE_CAME");
 	learn(x);
 	x->placed = 0;
 	run(x);
 	steps = x->steps;
 	if (scenario->nth)
 		depth = x->bounds.failing;
+	if (!x->came && depth > 1) {
+		x->limit = UINT64_MAX;
+		explore_all(x, 1);
+	}
+	if (!x->came)
+		depth = 0;
 	while (depth > 1 && cost(x, depth) > (double)x->bounds.most / share)
 		depth--;
 	depth = all_that_is_affordable(x, depth, x->bounds.most / share);
 	x->scenarios++;
 	x->depths[depth]++;
 	explore_note_pair(x, depth);
-	if (depth == (scenario->nth ? x->bounds.failing : x->bounds.depth) && depth)
+	if (!x->came || (depth && depth == (scenario->nth ? x->bounds.failing : x->bounds.depth)))
 		return;
 	random.state = x->seed + x->scenarios;
 	for (uint64_t i = 0; i < x->bounds.random / share; i++) {

@@ -133,13 +133,20 @@ static void make_walkers(struct explore *x)
 	f->walker_count = 2;
 }
 
+static uint32_t policy_of(const struct explore_scenario *s)
+{
+	if (s->flags & EXPLORE_ADAPTS)
+		return IOPGT_SPLIT_ADAPTIVE;
+	return s->flags & EXPLORE_KEEPS ? IOPGT_SPLIT_NONE : IOPGT_SPLIT_EAGER;
+}
+
 /* All is dirty; iopgt_switch_dirty_log then cleans and splits, or merges. */
 static void track(struct explore *x, bool on)
 {
-	bool keeps = x->scenario->flags & EXPLORE_KEEPS;
-	struct iopgt_tracking how = {keeps ? IOPGT_SPLIT_NONE : IOPGT_SPLIT_EAGER};
+	struct iopgt_tracking how = {.policy = policy_of(x->scenario), .cold_scans = 1};
 	struct iopgt_op op = new_op(x->f);
 
+	how.max_splits = x->scenario->flags & EXPLORE_ONE_SPLIT ? 1 : 0;
 	op.flags |= on ? IOPGT_OP_START_DIRTY : 0;
 	expect(IOPGT_OK, iopgt_set_dirty_tracking(&x->f->domain, on, &how, &op));
 	expect(IOPGT_OK, iopgt_op_finish(&op));
@@ -166,6 +173,15 @@ static void cool(struct explore *x)
 	}
 }
 
+/* A round begins: blocks may be split. Nothing is where it merges what is cold. */
+static void begin_round(struct explore *x)
+{
+	struct iopgt_op op = new_op(x->f);
+
+	expect(IOPGT_OK, iopgt_merge_cold(&x->f->domain, 0, 4096, &op));
+	expect(IOPGT_OK, iopgt_op_finish(&op));
+}
+
 void explore_setup(struct explore *x)
 {
 	const struct explore_scenario *s = x->scenario;
@@ -177,6 +193,8 @@ void explore_setup(struct explore *x)
 		track(x, true);
 	if (s->flags & EXPLORE_COLD)
 		cool(x);
+	if (s->flags & EXPLORE_ADAPTS)
+		begin_round(x);
 	memset(x->words, 0, sizeof(x->words));
 	for (uint32_t i = 0; i < s->events; i++) {
 		struct explore_event before = s->event[i];

@@ -9,6 +9,7 @@ static enum explore_kind kind_for(enum explore_verb verb)
 	case EXPLORE_MAP:
 		return EXPLORE_NOTHING;
 	case EXPLORE_MERGE:
+	case EXPLORE_MERGE_COLD:
 		return EXPLORE_TABLE;
 	case EXPLORE_TRIM:
 		return EXPLORE_SHELL;

@@ -16,7 +16,8 @@ struct ground {
 };
 
 #define SPLITS  (VERB(SPLIT) | VERB(SWITCH_ON) | VERB(SWITCH_OFF))
-#define CHANGES (VERB(MAP) | VERB(MERGE) | VERB(TRIM) | VERB(PROTECT) | SPLITS)
+#define MERGES  (VERB(MERGE) | VERB(MERGE_COLD))
+#define CHANGES (VERB(MAP) | MERGES | VERB(TRIM) | VERB(PROTECT) | SPLITS)
 
 static const struct ground grounds[] = {
 	{VERB(MAP), {EXPLORE_NOTHING, 16}, 16, 1, 16, 2},
@@ -25,7 +26,7 @@ static const struct ground grounds[] = {
 	{~CHANGES, {EXPLORE_PAGE, 16}, 16, 1, 16, 2},
 	{UNMAPS | VERB(PROTECT), {EXPLORE_GROUP, 16}, 16, 8, 20, 8},
 	{UNMAPS | VERB(PROTECT), {EXPLORE_BLOCK, 0}, 0, 8, 4, 8},
-	{UNMAPS | VERB(MERGE), {EXPLORE_TABLE, 0}, 0, 512, 20, 2},
+	{UNMAPS | MERGES, {EXPLORE_TABLE, 0}, 0, 512, 20, 2},
 	{~(CHANGES | UNMAPS) | SPLITS, {EXPLORE_GROUP, 16}, 16, 16, 20, 2},
 	{SPLITS, {EXPLORE_BLOCK, 0}, 0, 512, 20, 2},
 	{VERB(TRIM), {EXPLORE_SHELL, 0}, 0, 512, 5, 1},

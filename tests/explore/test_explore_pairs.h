@@ -17,16 +17,22 @@
 /* Those that are run in a domain, with one that is. */
 static inline bool pairs_are_of(const struct fixture *f, enum explore_verb a, enum explore_verb b)
 {
-	const uint32_t switches = VERB(SWITCH_ON) | VERB(SWITCH_OFF);
+	const uint32_t domains = VERB(SWITCH_ON) | VERB(SWITCH_OFF) | VERB(MERGE_COLD);
 
-	return f->options.domain == (((1u << a | 1u << b) & switches) != 0);
+	return f->options.domain == (((1u << a | 1u << b) & domains) != 0);
+}
+
+/* What it takes that a table is cold. */
+static inline uint32_t pairs_flags(enum explore_verb a, enum explore_verb b)
+{
+	return (1u << a | 1u << b) & VERB(MERGE_COLD) ? EXPLORE_ADAPTS | EXPLORE_COLD : 0;
 }
 
 /* In one order as it is, in the other one with late walkers; in a long run, each so. */
 static inline void pairs_search(struct explore *x, struct explore_scenario *s)
 {
 	bool back = s->calls[0].verb > s->calls[1].verb;
-	uint32_t flags = s->flags;
+	uint32_t flags = s->flags | pairs_flags(s->calls[0].verb, s->calls[1].verb);
 
 	s->cpus = 2;
 	s->setup = EXPLORE_PARTS;
