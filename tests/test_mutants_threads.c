@@ -26,13 +26,16 @@
 
 struct pair {
 	struct iopgt_hal hal;
-	struct iopgt_table table;
+	struct iopgt_domain domain;
+	struct iopgt_walker walker; /* in the domain */
+	struct iopgt_table *table;  /* the domain's */
 	unsigned char *memory;
 	_Atomic uint64_t used;
-	_Atomic unsigned linked; /* rounds that the first thread has done */
+	_Atomic unsigned linked; /* tables; rounds that the first thread has done */
 	/* What the second one does in a round, beside the page or block of the first. */
 	int (*beside)(struct pair *pair, uint64_t iova);
 	bool splits; /* the first one splits a block, else it maps a page */
+	bool notes;  /* it clears the access flag of that page, too */
 	_Atomic int errors;
 };
 
@@ -85,7 +88,7 @@ static int map_pages(struct pair *pair, uint64_t iova, uint64_t size, uint32_t p
 	const struct iopgt_mapping mapping = {
 		.iova = iova, .phys = iova, .size = size, .prot = prot, .memory = IOPGT_WRITE_BACK};
 	struct iopgt_op op = new_op();
-	int error = iopgt_map(&pair->table, &mapping, &op);
+	int error = iopgt_map(pair->table, &mapping, &op);
 
 	return error ? error : iopgt_op_finish(&op);
 }
@@ -99,7 +102,7 @@ static int unmap_beside(struct pair *pair, uint64_t iova)
 {
 	struct iopgt_op op = new_op();
 
-	iopgt_unmap(&pair->table, iova + OTHERS, OTHERS, &op);
+	iopgt_unmap(pair->table, iova + OTHERS, OTHERS, &op);
 	return iopgt_op_finish(&op);
 }
 
@@ -107,7 +110,7 @@ static int protect_beside(struct pair *pair, uint64_t iova)
 {
 	struct iopgt_op op = new_op();
 
-	iopgt_protect(&pair->table, iova + OTHERS, OTHERS, IOPGT_READ, &op);
+	iopgt_protect(pair->table, iova + OTHERS, OTHERS, IOPGT_READ, &op);
 	return iopgt_op_finish(&op);
 }
 
@@ -115,7 +118,7 @@ static int merge_beside(struct pair *pair, uint64_t iova)
 {
 	struct iopgt_op op = new_op();
 
-	iopgt_merge_page(&pair->table, iova + OTHERS, OTHERS, &op);
+	iopgt_merge_page(pair->table, iova + OTHERS, OTHERS, &op);
 	return iopgt_op_finish(&op);
 }
 
@@ -123,7 +126,7 @@ static int trim_beside(struct pair *pair, uint64_t iova)
 {
 	struct iopgt_op op = new_op();
 
-	iopgt_trim(&pair->table, iova + OTHERS, OTHERS, &op);
+	iopgt_trim(pair->table, iova + OTHERS, OTHERS, &op);
 	return iopgt_op_finish(&op);
 }
 
@@ -132,7 +135,7 @@ static int read_pages(struct pair *pair, uint64_t iova, uint64_t size)
 	uint64_t word = 0;
 	const struct iopgt_bitmap bitmap = {&word, iova, 64, 12};
 	struct iopgt_op op = new_op();
-	int error = iopgt_sync_dirty_log(&pair->table, iova, size, &bitmap, &op);
+	int error = iopgt_sync_dirty_log(pair->table, iova, size, &bitmap, &op);
 
 	return error ? error : iopgt_op_finish(&op);
 }
@@ -159,20 +162,36 @@ static int count_tables(struct pair *pair, uint64_t iova)
 	struct iopgt_table_usage usage;
 
 	(void)iova;
-	return iopgt_table_stats(&pair->table, &usage);
+	return iopgt_table_stats(pair->table, &usage);
+}
+
+/* The table has a note of such calls. */
+static int take_accessed(struct pair *pair, uint64_t iova, uint64_t size)
+{
+	uint64_t word = 0;
+	const struct iopgt_bitmap bitmap = {&word, iova, 64, 12};
+	struct iopgt_op op = new_op();
+	int error = iopgt_read_and_clear_accessed(pair->table, iova, size, &bitmap, &op);
+
+	return error ? error : iopgt_op_finish(&op);
+}
+
+static int take_accessed_beside(struct pair *pair, uint64_t iova)
+{
+	return take_accessed(pair, iova + OTHERS, OTHERS);
 }
 
 static int translate(struct pair *pair, uint64_t iova)
 {
 	struct iopgt_translation translation;
-	int error = iopgt_translate(&pair->table, iova + OTHERS, &translation);
+	int error = iopgt_translate(pair->table, iova + OTHERS, &translation);
 
 	return error == IOPGT_NOT_MAPPED ? IOPGT_OK : error;
 }
 
 static int access_fault(struct pair *pair, uint64_t iova)
 {
-	int error = iopgt_handle_access_fault(&pair->table, iova + OTHERS);
+	int error = iopgt_handle_access_fault(pair->table, iova + OTHERS);
 
 	return error == IOPGT_FAULT ? IOPGT_OK : error;
 }
@@ -189,7 +208,7 @@ static int visit(struct pair *pair, uint64_t iova)
 	const struct iopgt_mapping_visitor visitor = {.visit = ignore_run};
 	struct iopgt_op op = new_op();
 
-	return iopgt_for_each_mapping(&pair->table, iova + OTHERS, OTHERS, &visitor, &op);
+	return iopgt_for_each_mapping(pair->table, iova + OTHERS, OTHERS, &visitor, &op);
 }
 
 static void ignore_line(void *context, const char *text)
@@ -203,7 +222,7 @@ static int dump(struct pair *pair, uint64_t iova)
 	const struct iopgt_writer writer = {.line = ignore_line};
 	struct iopgt_op op = new_op();
 
-	return iopgt_dump(&pair->table, iova + OTHERS, OTHERS, &writer, &op);
+	return iopgt_dump(pair->table, iova + OTHERS, OTHERS, &writer, &op);
 }
 
 /* --- Two threads --- */
@@ -224,9 +243,11 @@ static void *link_tables(void *argument)
 		int error;
 
 		if (pair->splits)
-			error = iopgt_split_block(&pair->table, iova, BLOCK, &op);
+			error = iopgt_split_block(pair->table, iova, BLOCK, &op);
 		else
 			error = map_pages(pair, iova, GRANULE, IOPGT_READ);
+		if (!error && pair->notes)
+			error = take_accessed(pair, iova, GRANULE);
 		atomic_fetch_add_explicit(&pair->errors, error != IOPGT_OK, memory_order_relaxed);
 		atomic_store_explicit(&pair->linked, round + 1, memory_order_relaxed);
 		if (!pair->splits && map_pages(pair, iova + GRANULE, GRANULE, IOPGT_READ))
@@ -246,20 +267,12 @@ static void call_beside(struct pair *pair)
 	}
 }
 
-static struct pair *new_pair(uint8_t bbm_level, uint64_t leaf_sizes)
+static struct pair *new_host(void)
 {
-	const struct iopgt_config config = {
-		.regime = IOPGT_STAGE1_EL1,
-		.granule_shift = 12,
-		.input_bits = 39,
-		.output_bits = 48,
-		.bbm_level = bbm_level,
-		.dirty = IOPGT_DIRTY_HARDWARE,
-		.leaf_sizes = leaf_sizes,
-	};
 	struct pair *pair = calloc(1, sizeof(*pair));
 
 	assert_non_null(pair);
+	pair->table = &pair->domain.table;
 	pair->memory = aligned_alloc(GRANULE, MEMORY);
 	assert_non_null(pair->memory);
 	pair->hal = (struct iopgt_hal){
@@ -270,13 +283,35 @@ static struct pair *new_pair(uint8_t bbm_level, uint64_t leaf_sizes)
 	                .invalidate_all = succeed,
 	                .sync = succeed},
 	};
-	assert_int_equal(iopgt_init(&pair->table, &config, &pair->hal, pair), IOPGT_OK);
+	return pair;
+}
+
+static struct iopgt_config config_of(uint8_t bbm_level, uint64_t leaf_sizes)
+{
+	return (struct iopgt_config){
+		.regime = IOPGT_STAGE1_EL1,
+		.granule_shift = 12,
+		.input_bits = 39,
+		.output_bits = 48,
+		.bbm_level = bbm_level,
+		.dirty = IOPGT_DIRTY_HARDWARE,
+		.leaf_sizes = leaf_sizes,
+	};
+}
+
+/* A table alone. */
+static struct pair *new_pair(uint8_t bbm_level, uint64_t leaf_sizes)
+{
+	const struct iopgt_config config = config_of(bbm_level, leaf_sizes);
+	struct pair *pair = new_host();
+
+	assert_int_equal(iopgt_init(pair->table, &config, &pair->hal, pair), IOPGT_OK);
 	return pair;
 }
 
 static void free_pair(struct pair *pair)
 {
-	assert_int_equal(iopgt_fini(&pair->table), IOPGT_OK);
+	assert_int_equal(iopgt_fini(pair->table), IOPGT_OK);
 	free(pair->memory);
 	free(pair);
 }
@@ -293,11 +328,11 @@ static void run(struct pair *pair, int (*beside)(struct pair *pair, uint64_t iov
 	call_beside(pair);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(atomic_load(&pair->errors), 0);
-	assert_int_equal(iopgt_check(&pair->table, &finding), IOPGT_OK);
+	assert_int_equal(iopgt_check(pair->table, &finding), IOPGT_OK);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		struct iopgt_translation t;
 
-		assert_int_equal(iopgt_translate(&pair->table, block_of(round), &t), IOPGT_OK);
+		assert_int_equal(iopgt_translate(pair->table, block_of(round), &t), IOPGT_OK);
 		assert_int_equal(t.leaf_size, GRANULE);
 	}
 	free_pair(pair);
@@ -319,6 +354,15 @@ static void tables_that_map_links_are_complete(void **state)
 	(void)state;
 	for (size_t i = 0; i < CALLS; i++)
 		run(new_pair(2, GRANULE | BLOCK), calls[i]);
+}
+
+static void notes_are_made_by_both(void **state)
+{
+	struct pair *pair = new_pair(2, GRANULE | BLOCK);
+
+	(void)state;
+	pair->notes = true;
+	run(pair, take_accessed_beside);
 }
 
 static void those_who_look_for_groups_see_complete_tables(void **state)
@@ -358,13 +402,83 @@ static void tables_that_replace_broken_blocks_are_complete(void **state)
 	split_blocks_beside(0);
 }
 
+/* --- Scans that split blocks, as many as both together may --- */
+
+/* Dirty blocks, of which so many may be split. */
+static struct pair *new_adaptive_pair(uint32_t splits)
+{
+	const struct iopgt_config config = config_of(2, GRANULE | BLOCK);
+	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_ADAPTIVE, .max_splits = splits};
+	struct pair *pair = new_host();
+	struct iopgt_op op = {.flags = IOPGT_OP_START_DIRTY};
+
+	assert_int_equal(iopgt_domain_init(&pair->domain, &config, &pair->hal, pair, 0), IOPGT_OK);
+	pair->walker = (struct iopgt_walker){
+		.flags = IOPGT_WALKER_DIRTY | IOPGT_WALKER_COHERENT | IOPGT_WALKER_ACCESSED,
+		.bbm_level = 2,
+		.input_bits = 48,
+		.output_bits = 48,
+		.tlb = &pair->hal.tlb,
+		.context = pair,
+	};
+	assert_int_equal(iopgt_domain_attach(&pair->domain, &pair->walker), IOPGT_OK);
+	assert_int_equal(map_pages(pair, FIRST, 2 * ROUNDS * BLOCK, IOPGT_READ | IOPGT_WRITE),
+	                 IOPGT_OK);
+	assert_int_equal(iopgt_set_dirty_tracking(&pair->domain, true, &how, &op), IOPGT_OK);
+	assert_int_equal(iopgt_op_finish(&op), IOPGT_OK);
+	/* Splits are counted from here on. */
+	assert_int_equal(iopgt_merge_cold(&pair->domain, 0, GRANULE, &op), IOPGT_OK);
+	return pair;
+}
+
+static void take_blocks(struct pair *pair, unsigned first)
+{
+	for (unsigned round = first; round < 2 * ROUNDS; round += 2) {
+		uint64_t words[BLOCK / GRANULE / 64] = {0};
+		const struct iopgt_bitmap bitmap = {words, block_of(round), BLOCK / GRANULE, 12};
+		struct iopgt_op op = {0};
+		int error = iopgt_read_and_clear_dirty(pair->table, block_of(round), BLOCK, &bitmap,
+		                                       &op);
+
+		if (!error)
+			error = iopgt_op_finish(&op);
+		atomic_fetch_add_explicit(&pair->errors, error || words[0] != UINT64_MAX,
+		                          memory_order_relaxed);
+		atomic_fetch_add_explicit(&pair->linked, (unsigned)op.stats.split,
+		                          memory_order_relaxed);
+	}
+}
+
+static void *take_odd_blocks(void *argument)
+{
+	take_blocks(argument, 1);
+	return NULL;
+}
+
+static void no_more_blocks_are_split_than_may_be(void **state)
+{
+	struct pair *pair = new_adaptive_pair(ROUNDS);
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, take_odd_blocks, pair), 0);
+	take_blocks(pair, 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(atomic_load(&pair->errors), 0);
+	assert_int_equal(atomic_load(&pair->linked), ROUNDS);
+	assert_int_equal(iopgt_domain_detach(&pair->domain, &pair->walker), IOPGT_OK);
+	free_pair(pair);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables_that_map_links_are_complete),
+		cmocka_unit_test(notes_are_made_by_both),
 		cmocka_unit_test(those_who_look_for_groups_see_complete_tables),
 		cmocka_unit_test(tables_that_replace_blocks_are_complete),
 		cmocka_unit_test(tables_that_replace_broken_blocks_are_complete),
+		cmocka_unit_test(no_more_blocks_are_split_than_may_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -237,9 +237,14 @@ class Run:
             settings["IOPGT_TEST"] = self.test
         return settings
 
-    def run(self, library, limit, reached=None):
-        """(whether it failed, how, what it printed, seconds); ends with the first failure."""
+    def run(self, library, limit, reached=None, came=False):
+        """
+        (whether it failed, how, what it printed, seconds); ends with the first failure.
+        came: the library tells whether it came by what is weakened; else that is all it does.
+        """
         settings = self.environment(library)
+        if came:
+            settings["IOPGT_EXPLORE_CAME"] = "1"
         if reached:
             settings["IOPGT_REACHED"] = str(reached)
         return follow([str(self.program)], settings, limit)

@@ -200,7 +200,8 @@ class Session:
                 libraries[variant] = folder.build(run.variant)
             if libraries[variant] is None:
                 continue
-            failed, how, _, _ = run.run(libraries[variant], max(LEAST_TIMEOUT, 10 * run.seconds))
+            failed, how, _, _ = run.run(libraries[variant], max(LEAST_TIMEOUT, 10 * run.seconds),
+                                        came=mutant.text.startswith("weak_"))
             if failed:
                 return run, how
         if not candidates:

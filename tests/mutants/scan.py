@@ -10,7 +10,8 @@ import subprocess
 HEADERS = ["core/live.h", "core/marks.h", "core/walked.h", "core/gather.h"]
 OTHERS = {"live_load", "live_match", "iopgt_explore_step"}
 # Of core/table.h these, of the HAL these.
-TABLE = ["table_publish", "table_clean", "table_count", "table_counted", "table_note"]
+TABLE = ["table_publish", "table_clean", "table_count", "table_counted", "table_note", "table_set",
+         "table_take", "table_grow_young"]
 HAL = ["invalidate_range", "invalidate_all", "sync", "publish", "clean"]
 
 # How each is weakened: {name of the mutation: what stands in the place of its name} (weak.h).
@@ -26,6 +27,7 @@ WEAKER = {
     "live_replace": {"compare, store": "weak_torn_replace", "dropped": "weak_lost_replace"},
     "table_count": {"load, store": "weak_torn_count", "dropped": "weak_lost"},
     "table_counted": {"dropped": "weak_lost_call"},
+    "table_take": {"load, store": "weak_torn_take", "dropped": "weak_lost_take"},
     "iopgt_gather_flush": {"no wait": "weak_flush_unwaited", "dropped": "weak_lost_flush"},
     "iopgt_gather_sync": {"dropped": "weak_lost_sync"},
 }
@@ -35,6 +37,7 @@ PLAIN = {
     "atomic_store": "weak_plain_store",
     "atomic_fetch_add": "weak_plain_fetch_add",
     "atomic_compare_exchange_strong": "weak_plain_replace",
+    "atomic_compare_exchange_weak": "weak_plain_replace",
 }
 ATOMIC = re.compile(r"\batomic_(?:%s)\b(?=\()" % "|".join(name[7:] for name in PLAIN))
 ORDER = re.compile(r"\bmemory_order_\w+")

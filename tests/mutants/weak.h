@@ -6,14 +6,22 @@
 #ifndef TEST_MUTANTS_WEAK_H
 #define TEST_MUTANTS_WEAK_H
 
+/* The explorer asks whether a scenario comes by: weak_gather.c. */
+#ifdef IOPGT_EXPLORE
+extern int iopgt_mutant_came;
+#define WEAK_CAME() (iopgt_mutant_came = 1)
+#else
+#define WEAK_CAME() 0
+#endif
+
 /* Dropped; the arguments are still evaluated. As a statement, as a call that succeeds. */
-#define weak_lost(...)      ((void)(0, ##__VA_ARGS__))
-#define weak_lost_call(...) ((void)(0, ##__VA_ARGS__), 0)
+#define weak_lost(...)      ((void)(WEAK_CAME(), ##__VA_ARGS__))
+#define weak_lost_call(...) ((void)(WEAK_CAME(), ##__VA_ARGS__), 0)
 
 /* Read-modify-writes in two steps. */
 #define weak_torn(entry, updated)                                                                  \
 	__extension__({                                                                            \
-		live_descriptor *torn_entry_ = (entry);                                            \
+		live_descriptor *torn_entry_ = (WEAK_CAME(), entry);                               \
 		uint64_t old_ = live_load(torn_entry_);                                            \
 		live_store(torn_entry_, updated);                                                  \
 		old_;                                                                              \
@@ -23,7 +31,7 @@
 #define weak_torn_clear(entry, bits)     weak_torn(entry, old_ & ~(bits))
 #define weak_torn_replace(entry, expected, value)                                                  \
 	__extension__({                                                                            \
-		live_descriptor *torn_entry_ = (entry);                                            \
+		live_descriptor *torn_entry_ = (WEAK_CAME(), entry);                               \
 		uint64_t *expected_ = (expected), value_ = (value);                                \
 		uint64_t old_ = live_load(torn_entry_);                                            \
 		bool done_ = old_ == *expected_;                                                   \
@@ -34,12 +42,12 @@
 	})
 
 /* They return what they should, and change nothing. */
-#define weak_lost_update(entry, value) ((void)(value), live_load(entry))
+#define weak_lost_update(entry, value) ((void)(WEAK_CAME(), value), live_load(entry))
 #define weak_lost_replace(entry, expected, value)                                                  \
 	__extension__({                                                                            \
 		uint64_t *expected_ = (expected), old_ = live_load(entry);                         \
 		bool done_ = old_ == *expected_;                                                   \
-		(void)(value);                                                                     \
+		(void)(WEAK_CAME(), value);                                                        \
 		*expected_ = old_;                                                                 \
 		done_;                                                                             \
 	})
@@ -47,10 +55,21 @@
 /* Counters in two steps, of which the explorer is told. */
 #define weak_torn_count(counter, change)                                                           \
 	__extension__({                                                                            \
-		uint32_t *counter_ = (counter), old_ = table_counted(counter_);                    \
+		uint32_t *counter_ = (WEAK_CAME(), counter), old_ = table_counted(counter_);       \
 		LIVE_STEP(LIVE_NOTE, counter_);                                                    \
 		*(volatile uint32_t *)counter_ = old_ + (change);                                  \
 	})
+
+#define weak_torn_take(counter)                                                                    \
+	__extension__({                                                                            \
+		uint32_t *counter_ = (WEAK_CAME(), counter), old_ = table_counted(counter_);       \
+		if (old_ && old_ != UINT32_MAX) {                                                  \
+			LIVE_STEP(LIVE_NOTE, counter_);                                            \
+			*(volatile uint32_t *)counter_ = old_ - 1;                                 \
+		}                                                                                  \
+		old_ != 0;                                                                         \
+	})
+#define weak_lost_take(counter) (WEAK_CAME(), table_counted(counter) != 0)
 
 /* Accesses of atomic objects that are not. */
 #define weak_plain(object)                                                                         \
@@ -73,6 +92,7 @@
 #define MUTANT_WAIT(call)                                                                          \
 	__extension__({                                                                            \
 		extern int iopgt_flush_unwaited(), iopgt_lost_flush(), iopgt_lost_sync();          \
+		WEAK_CAME();                                                                       \
 		call;                                                                              \
 	})
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Appended to a copy of core/gather.c: waits that are none, of which all is taken for done. */
+/*
+ * Appended to a copy of core/gather.c: waits that are none, of which all is taken for done;
+ * and whether what is weakened was come by (weak.h).
+ */
+
+int iopgt_mutant_came;
 
 int iopgt_lost_sync(struct iopgt_op *op)
 {
