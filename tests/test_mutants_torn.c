@@ -168,6 +168,27 @@ static void unsettled_tables_that_are_unmapped_meanwhile_are_gone(struct fixture
 	finish(f, &failed);
 }
 
+/* --- Blocks that are unmapped while another call splits them --- */
+
+static void take_beside(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+
+	page_bitmap(f, FIRST(f), block(f));
+	if (!iopgt_read_and_clear_dirty(f->table, FIRST(f), block(f), &f->bitmap, &op))
+		iopgt_op_finish(&op);
+}
+
+static void blocks_that_are_split_while_they_are_unmapped_are_gone(struct fixture *f)
+{
+	f->hal.flags |= IOPGT_HAL_DEFERS_FREE;
+	map(f, FIRST(f), PHYS(f), block(f), RW);
+	track(f, IOPGT_SPLIT_EAGER, IOPGT_OP_START_DIRTY);
+	before_a_store(f, leaf_at(f, FIRST(f)).descriptor_phys, take_beside);
+	unmap(f, FIRST(f), block(f));
+	expect_gone(f);
+}
+
 int main(void)
 {
 	const uint32_t all = FIXTURE_GRANULES | FIXTURE_STAGES;
@@ -181,6 +202,8 @@ int main(void)
 		TEST_WITH(all, new_tables_that_are_unmapped_meanwhile_are_gone, .domain = true),
 		TEST_WITH(all, unsettled_tables_that_are_unmapped_meanwhile_are_gone,
 	                  .domain = true),
+		TEST_WITH(all | FIXTURE_LEVELS,
+	                  blocks_that_are_split_while_they_are_unmapped_are_gone, .domain = true),
 	};
 
 	return TORN_RUN(tests);

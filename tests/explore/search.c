@@ -229,7 +229,7 @@ void explore_begin(struct explore *x, struct fixture *f)
 	x->arena = (uintptr_t)pool_virt(f->host.pool, f->table->root_phys, 8) - f->table->root_phys;
 	x->tables = pool_in_use(f->host.pool);
 	x->seed = seed_from_environment("IOPGT_SEED", 1);
-	x->bounds = explore_is_long() ? (struct explore_bounds){3, 3, 8000, 4000}
+	x->bounds = explore_is_long() ? (struct explore_bounds){3, 2, 20000, 1000}
 	                              : (struct explore_bounds){2, 0, 600, 40};
 	host_set_mode(&f->host, atomic_load(&f->host.mode) | HOST_FREES_UNCHECKED);
 	explore_hal(x);

@@ -61,7 +61,7 @@ static void no_leaf_in_common(struct fixture *f)
 {
 	static struct explore x;
 
-	pairs_begin(&x, f, 40000);
+	pairs_begin(&x, f, 30000);
 	for (unsigned a = 0; a < EXPLORE_VERBS; a++)
 		for (unsigned b = 0; b < EXPLORE_VERBS; b++)
 			if (pairs_are_of(f, a, b))

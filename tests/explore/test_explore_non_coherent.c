@@ -28,7 +28,7 @@ static void begin(struct explore *x, struct fixture *f)
 	explore_begin(x, f);
 	x->bounds = (struct explore_bounds){2, 0, 600, 30};
 	if (explore_is_long())
-		x->bounds = (struct explore_bounds){3, 2, 6000, 1000};
+		x->bounds = (struct explore_bounds){3, 2, 40000, 1000};
 }
 
 /* Both need a table that is not there; who comes second may find it not cleaned yet. */

@@ -57,7 +57,7 @@ static void overlapping_ranges(struct fixture *f)
 {
 	static struct explore x;
 
-	pairs_begin(&x, f, 12000);
+	pairs_begin(&x, f, 10000);
 	for (unsigned a = 0; a < EXPLORE_VERBS; a++)
 		for (unsigned b = 0; b < EXPLORE_VERBS; b++)
 			for (unsigned i = 0; i < sizeof(grounds) / sizeof(grounds[0]); i++)

@@ -6,7 +6,7 @@ static void parts_of_one_leaf(struct fixture *f)
 {
 	static struct explore x;
 
-	pairs_begin(&x, f, 20000);
+	pairs_begin(&x, f, 16000);
 	for (unsigned a = 0; a < EXPLORE_VERBS; a++)
 		for (unsigned b = 0; b < EXPLORE_VERBS; b++) {
 			struct explore_scenario s = {

@@ -234,6 +234,9 @@ class Session:
         return run is not None
 
     def all(self, mutants):
+        """Those whose hint may catch them at once come first, what nothing caught comes last."""
+        known = read_survivors()
+        mutants = sorted(mutants, key=lambda m: (m.name in known, m.name not in self.hints))
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
             return dict(zip((m.name for m in mutants), pool.map(self.one, mutants)))
 
