@@ -18,6 +18,8 @@ static void run_families(struct fixture *f, const struct explore_family *familie
 	static struct explore x;
 
 	explore_begin(&x, f);
+	if (explore_is_long())
+		x.bounds.most = 40000;
 	for (unsigned i = 0; i < count; i++)
 		explore_family(&x, &families[i]);
 	explore_end(&x);
@@ -57,7 +59,7 @@ static void two_changes_of_cpu(struct fixture *f)
 	explore_begin(&x, f);
 	x.bounds = (struct explore_bounds){2, 2, 100000, 0};
 	if (explore_is_long())
-		x.bounds = (struct explore_bounds){3, 3, 300000, 0};
+		x.bounds = (struct explore_bounds){3, 3, 500000, 0};
 	explore_family(&x, &family);
 	explore_end(&x);
 }
