@@ -23,7 +23,7 @@ _start:
 	msr	tcr_el2, x0
 	mov	x0, #1 << 31 /* RW: EL1 is AArch64. No stage 2 yet */
 	msr	hcr_el2, x0
-	adrp	x0, vectors
+	ldr	x0, =vectors
 	msr	vbar_el2, x0
 	tlbi	alle2
 	dsb	nsh
