@@ -15,6 +15,8 @@
 #define TOO_LONG_US UINT64_C(200000000)
 #define POISON      0xa5
 
+#define GUEST_FAILED (-1) /* an error of our own, as the library leaves room for */
+
 static uint64_t words[GUEST_PAGES / 64];
 static const struct iopgt_bitmap dirty = {words, GUEST_IPA, GUEST_PAGES, 12};
 
@@ -63,29 +65,35 @@ static int run_round(struct vm *vm, struct round *round, uint32_t flags)
 	round->scan_us = report_clock_us() - begin;
 	round->did = op.stats;
 	round->pages = copy_dirty_pages();
+	round->number++;
 	report_round(round);
 	return 0;
 }
 
-/* Rounds, while the guest boots and its script writes. There is no link that would be slow. */
-static int copy_while_it_runs(struct vm *vm)
+static bool enough(const struct vm *vm, uint64_t rounds, uint64_t written)
 {
-	struct round round = {.name = "first round"};
-	uint64_t begin = report_clock_us(), written = 0;
-	int error = run_round(vm, &round, 0);
+	return rounds >= MIN_ROUNDS && written >= MIN_WRITTEN &&
+	       atomic_load(&vm->count) >= MIN_COUNTS;
+}
 
-	round.name = "round";
-	for (unsigned rounds = 0; !error && (rounds < MIN_ROUNDS || written < MIN_WRITTEN ||
-	                                     atomic_load(&vm->count) < MIN_COUNTS);
-	     rounds++) {
+/*
+ * Rounds, while the guest boots and its script writes. They begin some time apart, as if the
+ * copy went over a link. Blocks are reported whole, so `written` counts pages found one by one.
+ */
+static int copy_while_it_runs(struct vm *vm, struct round *round)
+{
+	uint64_t begin = report_clock_us(), written = 0;
+	int error = run_round(vm, round, 0);
+
+	while (!error && !enough(vm, round->number, written)) {
 		uint64_t now = report_clock_us();
 
 		if (now - begin > TOO_LONG_US || atomic_load(&vm->lost))
-			return IOPGT_FAULT;
+			return GUEST_FAILED;
 		while (report_clock_us() - now < ROUND_US)
 			;
-		error = run_round(vm, &round, 0);
-		written += round.pages << 12;
+		error = run_round(vm, round, 0);
+		written += (round->did.dirty - round->did.split) << 12;
 	}
 	return error;
 }
@@ -109,33 +117,37 @@ static int stop_guest(struct vm *vm)
 	return error;
 }
 
-/* How many pages differ; each byte counts. */
-static uint64_t compare(void)
+/* Byte by byte: how many pages differ, and which is the first. */
+static uint64_t compare(uint64_t *first)
 {
-	uint64_t different = 0, first = 0;
+	uint64_t different = 0;
 
 	for (uint64_t offset = 0; offset < GUEST_SIZE; offset += 4096) {
 		if (!memcmp((const void *)(MEMORY + offset), (const void *)(COPY + offset), 4096))
 			continue;
-		first = different++ ? first : GUEST_IPA + offset;
+		*first = different++ ? *first : GUEST_IPA + offset;
 	}
-	if (different)
-		console_line("hypervisor: %u pages differ, the first at IPA %x", different, first);
 	return different;
 }
 
-/* Tracking ends, and with it pages; then stage 2 leads to the copy alone. */
-static int move_to_copy(struct vm *vm)
+/* Tracking ends, pages become blocks again. */
+static int stop_tracking(struct vm *vm)
 {
 	struct iopgt_op op = {0};
 	int error = iopgt_set_dirty_tracking(&vm->domain, false, NULL, &op);
 
 	if (!error)
 		error = iopgt_op_finish(&op);
-	console_line("hypervisor: %u tables merged into blocks, %u left", op.stats.merged,
-	             op.stats.left_unmerged);
-	if (!error)
-		error = iopgt_unmap(&vm->domain.table, GUEST_IPA, GUEST_SIZE, &op);
+	console_line("hypervisor: %u tables merged into blocks", op.stats.merged);
+	return error;
+}
+
+/* Stage 2 leads to the copy from now on, and the source is made useless. */
+static int move_to_copy(struct vm *vm)
+{
+	struct iopgt_op op = {0};
+	int error = iopgt_unmap(&vm->domain.table, GUEST_IPA, GUEST_SIZE, &op);
+
 	if (!error)
 		error = iopgt_op_finish(&op);
 	if (!error)
@@ -145,47 +157,72 @@ static int move_to_copy(struct vm *vm)
 	return error;
 }
 
-/* Whether the guest, which had come to `count`, counts on. */
-static bool goes_on(struct vm *vm, uint64_t count)
+/* The guest runs on. Does its script count on, from where it was? */
+static int resume_guest(struct vm *vm)
 {
+	uint64_t enough = atomic_load(&vm->count) + MIN_COUNTS;
 	uint64_t begin = report_clock_us();
 
-	while (atomic_load(&vm->count) < count + MIN_COUNTS)
+	atomic_store(&vm->state, VM_RUNNING);
+	while (atomic_load(&vm->count) < enough)
 		if (atomic_load(&vm->lost) || report_clock_us() - begin > TOO_LONG_US)
-			return false;
-	return !atomic_load(&vm->lost);
+			return GUEST_FAILED;
+	return 0;
 }
 
-static enum verdict failed(int error)
+static int failed(int error)
 {
-	console_line("hypervisor: %s", iopgt_strerror(error));
-	return VERDICT_FAILED;
+	console_line("hypervisor: FAILED, %s", error == GUEST_FAILED
+	                                               ? "the guest does not count as it should"
+	                                               : iopgt_strerror(error));
+	return 2;
 }
 
-enum verdict migrate(struct vm *vm)
+/* Up to the last page. */
+static int copy_guest(struct vm *vm)
 {
-	struct round last = {.name = "last round, guest stopped"};
-	uint64_t count;
+	struct round round = {.note = ""};
+	int error = start_tracking(vm);
+
+	if (!error)
+		error = copy_while_it_runs(vm, &round);
+	if (!error)
+		error = stop_guest(vm);
+	round.note = ", guest stopped";
+	if (!error)
+		error = run_round(vm, &round, IOPGT_OP_SYNC);
+	report_leaves(vm);
+	return error;
+}
+
+static int change_places(struct vm *vm)
+{
+	int error = stop_tracking(vm);
+
+	if (!error)
+		error = move_to_copy(vm);
+	report_leaves(vm);
+	return error ? error : resume_guest(vm);
+}
+
+int migrate(struct vm *vm)
+{
+	uint64_t different, first = 0;
 	int error;
 
 	report_leaves(vm);
-	error = start_tracking(vm);
-	if (!error)
-		error = copy_while_it_runs(vm);
-	if (!error)
-		error = stop_guest(vm);
-	if (!error)
-		error = run_round(vm, &last, IOPGT_OP_SYNC);
+	error = copy_guest(vm);
 	if (error)
 		return failed(error);
-	report_leaves(vm);
-	if (compare())
-		return VERDICT_DIFFERENT;
-	error = move_to_copy(vm);
+	different = compare(&first);
+	if (different) {
+		console_line("hypervisor: DIFFERENT, %u pages, the first at IPA %x", different,
+		             first);
+		return 1;
+	}
+	error = change_places(vm);
 	if (error)
 		return failed(error);
-	report_leaves(vm);
-	count = atomic_load(&vm->count);
-	atomic_store(&vm->state, VM_RUNNING);
-	return goes_on(vm, count) ? VERDICT_IDENTICAL : VERDICT_FAILED;
+	console_line("hypervisor: identical, guest running from the copy");
+	return 0;
 }

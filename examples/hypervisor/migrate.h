@@ -5,13 +5,12 @@
 
 #include "vm.h"
 
-enum verdict {
-	VERDICT_IDENTICAL, /* and the guest runs on from the copy */
-	VERDICT_DIFFERENT,
-	VERDICT_FAILED, /* a line says why */
-};
-
-/* Copies the guest's memory live, compares, and lets the guest go on from the copy. */
-enum verdict migrate(struct vm *vm);
+/*
+ * Copies the guest's memory live, compares, and lets the guest go on from the copy. The last
+ * line that it prints says how that went.
+ *
+ * Returns an exit status: 0 identical, and the guest runs; 1 different; 2 failed.
+ */
+int migrate(struct vm *vm);
 
 #endif

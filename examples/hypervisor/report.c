@@ -13,9 +13,9 @@ uint64_t report_clock_us(void)
 
 void report_round(const struct round *round)
 {
-	console_line("hypervisor: %s: %u dirty pages, scan %u us, %u entries looked at, %u blocks "
-	             "split, %u waits",
-	             round->name, round->pages, round->scan_us, round->did.looked_at,
+	console_line("hypervisor: round %u%s: %u dirty pages, scan %u us, %u entries looked at, "
+	             "%u blocks split, %u waits",
+	             round->number, round->note, round->pages, round->scan_us, round->did.looked_at,
 	             round->did.split, round->did.waits);
 }
 

@@ -6,7 +6,8 @@
 #include "vm.h"
 
 struct round {
-	const char *name;
+	uint64_t number;
+	const char *note;       /* printed behind the number */
 	uint64_t pages;         /* found dirty, and copied */
 	uint64_t scan_us;       /* read, clear, invalidate and wait */
 	struct iopgt_stats did; /* by the library */

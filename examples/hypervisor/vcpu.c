@@ -11,9 +11,9 @@
 #define HCR_TSC (UINT64_C(1) << 19) /* SMC comes here, not to firmware */
 #define HCR_RW  (UINT64_C(1) << 31) /* EL1 is AArch64 */
 
-#define SCTLR_EL1_OFF   UINT64_C(0x30d00800) /* MMU and caches off; what is RES1 */
+#define SCTLR_EL1_OFF   UINT64_C(0x30d00800) /* MMU and caches off, the rest is RES1 */
 #define CPTR_EL2_NONE   UINT64_C(0x33ff)     /* no trap: what is RES1 without SVE and SME */
-#define CNTHCTL_EL2_EL1 UINT64_C(3)          /* EL1 has its counter and timer */
+#define CNTHCTL_EL2_EL1 UINT64_C(3)          /* EL1 has counter and timer */
 #define ICC_SRE_EL2_EL1 UINT64_C(0xf)        /* EL1 has the CPU interface's registers */
 
 #define ESR_CLASS(esr)       ((esr) >> 26 & 0x3f)
@@ -59,11 +59,16 @@ static bool is_console(uint64_t esr)
 	       fault_ipa() >> 12 == GUEST_CONSOLE >> 12;
 }
 
-/* Whether the guest can go on. */
+/*
+ * Whether the guest can go on. A CPU may fault on a block that is just being split (nT,
+ * R_MRRPW): then it tries again.
+ */
 static bool handle_abort(struct vm *vm, struct guest *guest, uint64_t esr)
 {
 	if (is_console(esr))
 		return guest_console_access(vm, guest, esr, fault_ipa() - GUEST_CONSOLE);
+	if (ESR_TRANSLATION(esr))
+		return iopgt_handle_translation_fault(&vm->domain.table, fault_ipa()) == IOPGT_OK;
 	if (atomic_load(&vm->state) != VM_STOPPING)
 		return false;
 	wait_stopped(vm);

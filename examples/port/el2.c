@@ -117,7 +117,7 @@ void el2_port_init(struct el2_port *port, void *memory, uint64_t bytes)
 int el2_configure(struct el2_port *port, struct iopgt_config *config, struct iopgt_walker *walker)
 {
 	const struct iopgt_wishes wishes = {.regime = IOPGT_STAGE2,
-	                                    .flags = IOPGT_WISH_DIRTY | IOPGT_WISH_NO_GROUPS,
+	                                    .flags = IOPGT_WISH_DIRTY,
 	                                    .granules = PAGE,
 	                                    .iova_last = PHYS_END - 1,
 	                                    .phys_last = PHYS_END - 1};
