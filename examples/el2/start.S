@@ -26,6 +26,7 @@ _start:
 	ldr	x0, =vectors
 	msr	vbar_el2, x0
 	tlbi	alle2
+	tlbi	alle1
 	dsb	nsh
 	isb
 	ldr	x0, =SCTLR

@@ -99,15 +99,15 @@ static int copy_while_it_runs(struct vm *vm, struct round *round)
 }
 
 /*
- * Whatever the guest executes next faults, and brings its CPU to EL2, where it waits: no
- * interrupt is needed for that, and none can be masked. What was dirty stays dirty.
+ * Whatever the guest executes next faults, and brings its CPU to EL2, where it waits: that
+ * needs no interrupt, and the guest cannot mask it. What was dirty stays dirty.
  */
 static int stop_guest(struct vm *vm)
 {
 	struct iopgt_op op = {0};
 	int error;
 
-	broken_repair();
+	broken_repair(); /* of what --break broke; else nothing */
 	atomic_store(&vm->state, VM_STOPPING);
 	error = iopgt_protect(&vm->domain.table, GUEST_IPA, GUEST_SIZE, IOPGT_READ, &op);
 	if (!error)

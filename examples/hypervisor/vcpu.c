@@ -39,13 +39,19 @@ static void give_cpu_to_guest(void)
 	isb();
 }
 
-/* CPU 1 took the permissions away. Until it gives them back, this CPU stays at EL2. */
+/*
+ * CPU 1 took the permissions away. Until it gives them back, this CPU stays at EL2, and the
+ * guest's clock stands still.
+ */
 static void wait_stopped(struct vm *vm)
 {
+	uint64_t begin = sysreg_read(cntpct_el0);
+
 	atomic_store(&vm->state, VM_STOPPED);
 	while (atomic_load(&vm->state) == VM_STOPPED)
 		;
-	isb(); /* other instructions may be there now */
+	sysreg_write(cntvoff_el2, sysreg_read(cntvoff_el2) + sysreg_read(cntpct_el0) - begin);
+	isb(); /* and other instructions may be there now */
 }
 
 static uint64_t fault_ipa(void)
@@ -63,8 +69,13 @@ static bool is_console(uint64_t esr)
  * Whether the guest can go on. A CPU may fault on a block that is just being split (nT,
  * R_MRRPW): then it tries again.
  */
-static bool handle_abort(struct vm *vm, struct guest *guest, uint64_t esr)
+static bool handle_exit(struct vm *vm, struct guest *guest, int exit)
 {
+	uint64_t esr = sysreg_read(esr_el2);
+
+	if (exit != GUEST_SYNCHRONOUS ||
+	    (ESR_CLASS(esr) != CLASS_DATA_ABORT && ESR_CLASS(esr) != CLASS_FETCH_ABORT))
+		return false;
 	if (is_console(esr))
 		return guest_console_access(vm, guest, esr, fault_ipa() - GUEST_CONSOLE);
 	if (ESR_TRANSLATION(esr))
@@ -78,22 +89,18 @@ static bool handle_abort(struct vm *vm, struct guest *guest, uint64_t esr)
 _Noreturn void vcpu_run(struct vm *vm)
 {
 	static struct guest guest = {
-		.x = {GUEST_DEVICE_TREE},
+		.x = {GUEST_DEVICE_TREE}, /* as Linux wants it; the rest is 0 */
 		.pc = GUEST_KERNEL,
 		.pstate = GUEST_PSTATE,
 	};
-	uint64_t esr;
 	int exit;
 
 	give_cpu_to_guest();
-	do {
+	do
 		exit = guest_run(&guest);
-		esr = sysreg_read(esr_el2);
-	} while (exit == GUEST_SYNCHRONOUS &&
-	         (ESR_CLASS(esr) == CLASS_DATA_ABORT || ESR_CLASS(esr) == CLASS_FETCH_ABORT) &&
-	         handle_abort(vm, &guest, esr));
-	console_line("guest at pc %x: exit %d, ESR %x, FAR %x, IPA %x", guest.pc, exit, esr,
-	             sysreg_read(far_el2), fault_ipa());
+	while (handle_exit(vm, &guest, exit));
+	console_line("guest at pc %x: exit %d, ESR %x, FAR %x, IPA %x", guest.pc, exit,
+	             sysreg_read(esr_el2), sysreg_read(far_el2), fault_ipa());
 	console_line("hypervisor: FAILED, the guest did what it may not");
 	console_exit(2);
 }
