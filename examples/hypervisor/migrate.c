@@ -23,11 +23,11 @@ static const struct iopgt_bitmap dirty = {words, GUEST_IPA, GUEST_PAGES, 12};
 
 /*
  * From here on what the guest writes leaves a mark. Everything counts as written at the start,
- * so nothing is touched here, and the first round copies and splits all.
+ * so nothing is touched here, and the first round copies all.
  */
 static int start_tracking(struct vm *vm)
 {
-	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_EAGER};
+	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_ADAPTIVE};
 	struct iopgt_op op = {.flags = IOPGT_OP_START_DIRTY};
 	int error = iopgt_set_dirty_tracking(&vm->domain, true, &how, &op);
 
@@ -67,8 +67,17 @@ static int run_round(struct vm *vm, struct round *round, uint32_t flags)
 	round->did = op.stats;
 	round->pages = copy_dirty_pages();
 	round->number++;
-	report_round(round);
+	report_round(vm, round);
 	return 0;
+}
+
+/* Between two rounds: parts that are cold become blocks again. */
+static int merge_cold(struct vm *vm)
+{
+	struct iopgt_op op = {0};
+	int error = iopgt_merge_cold(&vm->domain, GUEST_IPA, GUEST_SIZE, &op);
+
+	return error ? error : iopgt_op_finish(&op);
 }
 
 static bool enough(const struct vm *vm, uint64_t rounds, uint64_t written)
@@ -91,9 +100,11 @@ static int copy_while_it_runs(struct vm *vm, struct round *round)
 
 		if (now - begin > BOOT_US + TOO_LONG_US || atomic_load(&vm->lost))
 			return GUEST_FAILED;
+		error = merge_cold(vm);
 		while (report_clock_us() - now < ROUND_US)
 			;
-		error = run_round(vm, round, 0);
+		if (!error)
+			error = run_round(vm, round, 0);
 		written += (round->did.dirty - round->did.split) << 12;
 	}
 	return error;
@@ -140,6 +151,7 @@ static int stop_tracking(struct vm *vm)
 	if (!error)
 		error = iopgt_op_finish(&op);
 	console_line("hypervisor: %u tables merged into blocks", op.stats.merged);
+	report_leaves(vm);
 	return error;
 }
 
@@ -192,7 +204,6 @@ static int copy_guest(struct vm *vm)
 	round.note = ", guest stopped";
 	if (!error)
 		error = run_round(vm, &round, IOPGT_OP_SYNC);
-	report_leaves(vm);
 	return error;
 }
 
@@ -202,7 +213,6 @@ static int change_places(struct vm *vm)
 
 	if (!error)
 		error = move_to_copy(vm);
-	report_leaves(vm);
 	return error ? error : resume_guest(vm);
 }
 

@@ -15,9 +15,9 @@ struct round {
 
 uint64_t report_clock_us(void);
 
-void report_round(const struct round *round);
+void report_round(const struct vm *vm, const struct round *round);
 
-/* How guest memory is mapped: how many leaves of each size. */
+/* How guest memory is mapped now: how many leaves there are of each size. */
 void report_leaves(const struct vm *vm);
 
 #endif
