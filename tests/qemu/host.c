@@ -175,7 +175,7 @@ static int invalidate_range(void *context, const struct iopgt_invalidation *requ
 	struct iopgt_tlbi_operation operation;
 	int err = iopgt_tlbi_begin(&tlbi, &host->target, request);
 
-	if (err || host->fault == HOST_DEAF)
+	if (err || host->fault == HOST_DEAF || host->fault == HOST_COMBINED_ONLY)
 		return err;
 	if (request->size >> host->config.granule_shift >= TOO_MANY_GRANULES)
 		return -1;
@@ -221,10 +221,12 @@ static int invalidate_all(void *context)
 static int sync_walkers(void *context)
 {
 	struct host *host = context;
+	bool combined = host->config.regime == IOPGT_STAGE2 && host->fault != HOST_DEAF &&
+	                host->fault != HOST_LOCAL && host->fault != HOST_NOT_COMBINED;
 	uint64_t none = 0;
 
 	dsb_ish();
-	if (host->config.regime == IOPGT_STAGE2 && host->fault == HOST_CORRECT) {
+	if (combined) {
 		TLBI(0, 3, 0, none); /* VMALLE1IS */
 		dsb_ish();
 	}

@@ -10,6 +10,9 @@ enum host_fault {
 	HOST_CORRECT,
 	HOST_DEAF,  /* not at all */
 	HOST_LOCAL, /* on this PE alone */
+	/* Stage 2, half of it: */
+	HOST_NOT_COMBINED,  /* entries that combine both stages stay */
+	HOST_COMBINED_ONLY, /* entries of stage 2 itself stay */
 };
 
 /* The context of one table's HAL. */

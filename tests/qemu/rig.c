@@ -22,6 +22,15 @@ uint32_t rig_regime(enum rig_kind kind)
 	                         : IOPGT_STAGE2;
 }
 
+bool rig_has_granule(enum rig_kind kind, uint32_t granule_shift)
+{
+	struct iopgt_capabilities can;
+
+	host_capabilities(&can);
+	return (kind >= RIG_STAGE2 ? can.granules_stage2 : can.granules_stage1) &
+	       1u << granule_shift;
+}
+
 bool rig_has(enum rig_kind kind, const struct iopgt_config *config)
 {
 	struct iopgt_capabilities can;
@@ -37,7 +46,7 @@ bool rig_has(enum rig_kind kind, const struct iopgt_config *config)
 		return false;
 	if (config->granule_shift == 16 && !stage2 && config->input_bits > can.input_bits_64k)
 		return false;
-	return (stage2 ? can.granules_stage2 : can.granules_stage1) & granule &&
+	return rig_has_granule(kind, config->granule_shift) &&
 	       config->output_bits <= can.output_bits;
 }
 
@@ -144,6 +153,7 @@ static void attach(struct rig *rig)
 	host_capabilities(&can);
 	err = iopgt_walker_from_capabilities(&can, &rig->host.config, &rig->walker);
 	CHECK(err == 0, "walker: %s", iopgt_strerror(err));
+	rig->walker.flags |= IOPGT_WALKER_ACCESSED; /* by faults.c if not by hardware */
 	rig->walker.tlb = &host_hal.tlb;
 	rig->walker.context = &rig->host;
 	if (rig->host.config.flags & IOPGT_CONFIG_FAULTS_RETRIED)
@@ -298,4 +308,22 @@ void rig_check(const struct rig *rig)
 
 	CHECK(err == 0, "%s: level %d iova %x: %x", iopgt_rule_text(finding.rule), finding.level,
 	      finding.iova, finding.descriptor);
+}
+
+volatile uint64_t *rig_leaf(const struct iopgt_table *table, uint64_t iova)
+{
+	volatile uint64_t *entries = table->root;
+
+	for (int level = table->geometry.start_level; level <= 3; level++) {
+		unsigned shift = 12 + 9 * (unsigned)(3 - level);
+		uint64_t index = iova >> shift & 511;
+		uint64_t d = entries[index];
+
+		if (!(d & 1))
+			return NULL;
+		if (level == 3 || !(d & 2))
+			return &entries[index];
+		entries = (volatile uint64_t *)(uintptr_t)(d & 0xfffffffff000);
+	}
+	return NULL;
 }

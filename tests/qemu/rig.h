@@ -42,6 +42,7 @@ struct rig {
 
 /* Whether the image was started at a level that has it. */
 bool rig_available(enum rig_kind kind);
+bool rig_has_granule(enum rig_kind kind, uint32_t granule_shift);
 /* Whether this PE has the granule, and LPA2 if the configuration wants it. */
 bool rig_has(enum rig_kind kind, const struct iopgt_config *config);
 
@@ -108,6 +109,12 @@ uint64_t rig_at(const struct rig *rig, enum access_level level, uint64_t iova);
 
 /* The status of a fault of that kind at that level. */
 uint8_t status_at(uint8_t status, int level);
+
+/*
+ * The descriptor that maps `iova`, found as a walker does it (4 KiB granule, no LPA2);
+ * null if nothing does.
+ */
+volatile uint64_t *rig_leaf(const struct iopgt_table *table, uint64_t iova);
 
 /* Checks the tree, and that the library did what it was to do. */
 void rig_check(const struct rig *rig);

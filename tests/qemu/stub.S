@@ -40,7 +40,7 @@ function stub_execute
 	blr	x0
 	ret	x17
 
-/* Writes of other kinds; those of 8 bytes write what is in x1, or try to. */
+/* Writes of other kinds. */
 function stub_zero_line
 	dc	zva, x0
 	ret
@@ -49,8 +49,8 @@ function stub_add
 	ldadd	x1, x2, [x0]
 	ret
 
-function stub_swap_fails
-	mvn	x2, xzr
+function stub_swap
+	ldr	x2, [x0]
 	cas	x2, x1, [x0]
 	ret
 

@@ -180,6 +180,8 @@ static void one_config(enum rig_kind kind, uint8_t granule_shift, uint32_t flags
 	struct iopgt_capabilities can;
 
 	host_capabilities(&can);
+	if (!rig_has_granule(kind, granule_shift))
+		return;
 	rig_best_config(kind, granule_shift, 0xffffffffff, &config);
 	config.flags |= flags;
 	config.dirty = dirty;
