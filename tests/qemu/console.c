@@ -4,8 +4,9 @@
 
 #include <stdarg.h>
 
-#define SYS_WRITE0 0x04
-#define SYS_EXIT   0x18
+#define SYS_WRITE0      0x04
+#define SYS_GET_CMDLINE 0x15
+#define SYS_EXIT        0x18
 /* Why the run ends: ADP_Stopped_ApplicationExit. */
 #define EXIT_REASON 0x20026
 
@@ -77,6 +78,19 @@ void say(const char *format, ...)
 		}
 	}
 	va_end(arguments);
+}
+
+bool is_long_run(void)
+{
+	static char text[64];
+	uint64_t block[2] = {(uintptr_t)text, sizeof(text) - 1};
+
+	if (semihost(SYS_GET_CMDLINE, block))
+		return false;
+	for (const char *c = text; *c; c++)
+		if (memcmp(c, "long", 4) == 0)
+			return true;
+	return false;
 }
 
 void leave(int status)

@@ -159,7 +159,7 @@ static void invalidate_here(uint32_t regime)
 	else if (regime == IOPGT_STAGE1_EL2)
 		TLBI(4, 7, 0, none); /* ALLE2 */
 	else
-		TLBI(4, 7, 6, none); /* VMALLS12E1 */
+		TLBI(4, 7, 4, none); /* ALLE1, since QEMU broadcasts VMALLS12E1 */
 }
 
 /*

@@ -316,7 +316,11 @@ volatile uint64_t *rig_leaf(const struct iopgt_table *table, uint64_t iova)
 
 	for (int level = table->geometry.start_level; level <= 3; level++) {
 		unsigned shift = 12 + 9 * (unsigned)(3 - level);
-		uint64_t index = iova >> shift & 511;
+		/* The start table may be larger than others, and smaller. */
+		uint64_t mask = level == table->geometry.start_level
+		                        ? table->geometry.last_index[level + 1]
+		                        : 511;
+		uint64_t index = iova >> shift & mask;
 		uint64_t d = entries[index];
 
 		if (!(d & 1))

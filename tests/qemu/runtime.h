@@ -73,6 +73,8 @@ void join_cpu1(void);
 
 /* %s, %d (int), %u (uint64_t, decimal), %x (uint64_t) and %c. Text appears line by line. */
 void say(const char *format, ...);
+/* Whether the command line (-semihosting-config arg=) says "long". */
+bool is_long_run(void);
 void leave(int status) __attribute__((noreturn));
 
 /* What is being tested: printed when a check fails; `details` may add to it. */
