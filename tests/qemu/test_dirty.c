@@ -276,7 +276,7 @@ static void one_config(enum rig_kind kind, uint8_t granule_shift, uint32_t flags
 	config.flags |= flags;
 	if (!rig_has(kind, &config))
 		return;
-	for (uint64_t size = KIB(4); size <= GIB(16); size *= 2)
+	for (uint64_t size = KIB(4); size <= GIB(512); size *= 2)
 		if (iopgt_all_leaf_sizes(&config) & size)
 			one_leaf_size(kind, config, size);
 }

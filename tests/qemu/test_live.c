@@ -125,14 +125,15 @@ static void one_block(enum rig_kind kind, struct iopgt_config config, uint64_t s
 	rig_close(&rig);
 }
 
-static void one_config(enum rig_kind kind, uint8_t granule_shift, uint8_t level)
+static void one_config(enum rig_kind kind, uint8_t granule_shift, uint8_t level, uint32_t flags)
 {
 	struct iopgt_config config;
 
 	if (!rig_has_granule(kind, granule_shift))
 		return;
 	rig_best_config(kind, granule_shift, 0x7ffffffffff, &config);
-	if (config.bbm_level < level)
+	config.flags |= flags;
+	if (config.bbm_level < level || !rig_has(kind, &config))
 		return;
 	config.bbm_level = level;
 	for (uint64_t size = 2 << granule_shift; size <= GIB(1); size *= 2)
@@ -150,7 +151,8 @@ int main(void)
 		changes = 0;
 		for (uint8_t level = 0; level <= 2; level++)
 			for (uint8_t shift = 12; shift <= 16; shift += 2)
-				one_config(kind, shift, level);
+				one_config(kind, shift, level, 0);
+		one_config(kind, 12, 2, IOPGT_CONFIG_LPA2);
 		say("%s: %u splits and merges under the writer\n", rig_names[kind], changes);
 		CHECK(changes > 0, "none");
 	}
