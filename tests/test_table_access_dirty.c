@@ -194,6 +194,22 @@ static void mapped_dirty_in_an_old_table(struct fixture *f)
 	expect_reported_once(f, FIRST(f) + 4 * level_size(f, 1));
 }
 
+/* Each is of the same kind as the one before, but for the first: nothing has to be looked up. */
+static void pages_mapped_dirty_one_by_one(struct fixture *f)
+{
+	struct runs runs;
+
+	map_quiet(f);
+	unmap(f, page_at(f, 7), 3 * granule(f));
+	for (unsigned i = 7; i < 10; i++) {
+		assert_true(is_skipped(f, FIRST(f)));
+		map(f, page_at(f, i), PHYS(f), granule(f), RW);
+		visit_all(f, &runs, IOPGT_OP_CLEAR);
+		assert_true(has_run(&runs, page_at(f, i)));
+		quiet_down(f);
+	}
+}
+
 static void mapped_clean_needs_no_visit(struct fixture *f)
 {
 	map_quiet(f);
@@ -381,6 +397,8 @@ int main(void)
 		TEST_WITH(all, a_visitor_that_stops_loses_nothing, .walks = FIXTURE_TABLE_ACCESS),
 		TEST_WITH(all, a_host_that_fails_loses_nothing, .walks = FIXTURE_TABLE_ACCESS),
 		TEST_WITH(all, mapped_dirty_in_an_old_table, .walks = FIXTURE_TABLE_ACCESS),
+		TEST_WITH(all, pages_mapped_dirty_one_by_one, .walks = FIXTURE_TABLE_ACCESS,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR),
 		TEST_WITH(all, mapped_clean_needs_no_visit, .walks = FIXTURE_TABLE_ACCESS),
 		TEST_WITH(all, a_write_fault_that_is_handled, .walks = FIXTURE_TABLE_ACCESS),
 		TEST_WITH(all, dirty_pages_that_are_protected, .walks = FIXTURE_TABLE_ACCESS),

@@ -53,6 +53,49 @@ static void the_state_follows_the_walker(struct fixture *f)
 	assert_int_equal(state_at(f, FIRST(f)), IOPGT_LEAF_READ_ONLY);
 }
 
+static void expect_page(struct fixture *f, uint64_t iova, uint64_t phys, uint32_t prot)
+{
+	struct iopgt_translation got;
+
+	expect(IOPGT_OK, iopgt_translate(f->table, iova + 7, &got));
+	assert_int_equal(got.phys, phys + 7);
+	assert_int_equal(got.leaf_iova, iova);
+	assert_int_equal(got.leaf_size, granule(f));
+	assert_int_equal(got.level, 3);
+	assert_int_equal(got.prot, prot);
+	assert_int_equal(got.memory, IOPGT_WRITE_BACK);
+	assert_int_equal(got.attributes, 0);
+	assert_int_equal(got.state, prot == IOPGT_READ ? IOPGT_LEAF_READ_ONLY : IOPGT_LEAF_DIRTY);
+}
+
+/* One by one, the last one unlike the others; what was said of one is not said of a hole. */
+static void single_pages_come_and_go_at_both_ends_of_the_space(struct fixture *f)
+{
+	uint64_t g = granule(f), first = space_first(f), last = space_last(f) - (g - 1);
+	uint64_t half = UINT64_C(1) << (f->config.input_bits - 1);
+	const struct {
+		uint64_t iova, phys;
+		uint32_t prot;
+	} pages[] = {{first, 3 * g, RW},
+	             {first + g, 9 * g, RW},
+	             {last - half, 11 * g, RW},
+	             {last - g, 5 * g, RW},
+	             {last, 7 * g, IOPGT_READ}};
+	struct iopgt_translation got;
+
+	for (unsigned i = 0; i < 5; i++)
+		map(f, pages[i].iova, pages[i].phys, g, pages[i].prot);
+	for (unsigned i = 0; i < 10; i++)
+		expect_page(f, pages[i % 5].iova, pages[i % 5].phys, pages[i % 5].prot);
+	for (unsigned i = 0; i < 5; i++) {
+		struct iopgt_stats stats = unmap(f, pages[i].iova, g);
+
+		assert_int_equal(stats.unmapped, 1);
+		assert_int_equal(stats.holes, 0);
+		expect(IOPGT_NOT_MAPPED, iopgt_translate(f->table, pages[i].iova, &got));
+	}
+}
+
 /* --- What is not there --- */
 
 static void holes_are_not_mapped(struct fixture *f)
@@ -114,8 +157,22 @@ int main(void)
 		TEST(FIXTURE_REGIMES, translate_knows_a_gibibyte),
 		TEST(all, the_state_follows_the_walker),
 		TEST(all, holes_are_not_mapped),
+		TEST_WITH(all, holes_are_not_mapped, .host.hal_flags = IOPGT_HAL_LINEAR),
 		TEST(all, addresses_outside_of_the_space_are_refused),
+		TEST_WITH(all, addresses_outside_of_the_space_are_refused,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR),
 		TEST(0, null_pointers_are_refused),
+		TEST(all, single_pages_come_and_go_at_both_ends_of_the_space),
+		TEST_WITH(all, single_pages_come_and_go_at_both_ends_of_the_space,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR),
+		TEST_WITH(all, single_pages_come_and_go_at_both_ends_of_the_space,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR, .input_bits = 39),
+		TEST_WITH(FIXTURE_GRANULES, single_pages_come_and_go_at_both_ends_of_the_space,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR, .regime = IOPGT_STAGE2,
+	                  .input_bits = 40),
+		TEST_WITH(FIXTURE_GRANULES, single_pages_come_and_go_at_both_ends_of_the_space,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR, .host.phys_base = 0x40000000,
+	                  .config_flags = IOPGT_CONFIG_TTBR1),
 		TEST(FIXTURE_GRANULES, a_table_that_leads_nowhere_is_said),
 		TEST_WITH(FIXTURE_GRANULES | FIXTURE_LEVELS, a_linear_map_needs_no_callback,
 	                  .host.hal_flags = IOPGT_HAL_LINEAR),

@@ -182,32 +182,32 @@ static void make_walkers(struct fixture *f)
 	}
 }
 
-/* What is asked for in the environment. Returns the host's mode. */
-static uint32_t of_environment(struct fixture_options *options)
+/* What is asked for in the environment. */
+static void add_environment(struct fixture_options *options)
 {
-	uint32_t mode = 0;
-
 	if (getenv("IOPGT_DEAF"))
-		mode |= HOST_DEAF | HOST_FREES_UNCHECKED;
+		options->host.mode |= HOST_DEAF | HOST_FREES_UNCHECKED;
 	if (getenv("IOPGT_NO_ATC"))
-		mode |= HOST_NO_ATC;
+		options->host.mode |= HOST_NO_ATC;
 	if (getenv("IOPGT_ATC_FIRST"))
-		mode |= HOST_ATC_FIRST;
+		options->host.mode |= HOST_ATC_FIRST;
+	if (getenv("IOPGT_LINEAR"))
+		options->host.hal_flags |= IOPGT_HAL_LINEAR;
 	if (getenv("IOPGT_ATS"))
 		options->walks |= FIXTURE_ATS;
 	if (getenv("IOPGT_TABLE_ACCESS"))
 		options->walks |= FIXTURE_TABLE_ACCESS;
-	return mode;
 }
 
 struct fixture *fixture_create(const struct fixture_options *options, bool bare)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct host_options host = options->host;
+	struct host_options host;
 
 	assert_non_null(f);
 	f->options = *options;
-	host.mode |= of_environment(&f->options);
+	add_environment(&f->options);
+	host = f->options.host;
 	fill_config(f);
 	host.granule_shift = f->config.granule_shift;
 	host.large_blocks = f->config.flags & IOPGT_CONFIG_LPA2 || f->config.output_bits == 52;

@@ -130,7 +130,7 @@ struct fixture_test {
  * main. In the environment: IOPGT_TEST: a pattern of names to run; IOPGT_DEAF:
  * invalidations do nothing, to see which tests notice; IOPGT_ATS and
  * IOPGT_TABLE_ACCESS: as in enum fixture_walk, for all tests; IOPGT_NO_ATC and
- * IOPGT_ATC_FIRST: as in enum host_mode.
+ * IOPGT_ATC_FIRST: as in enum host_mode; IOPGT_LINEAR: as IOPGT_HAL_LINEAR.
  */
 int fixture_run(const char *group, const struct fixture_test *tests, size_t count);
 
