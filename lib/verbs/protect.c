@@ -9,33 +9,49 @@ struct protect_state {
 	struct iopgt_table *table;
 	struct iopgt_op *op;
 	struct iopgt_cursor c;
-	uint64_t bits; /* permissions and state wanted, as a leaf has them */
+	bool levels; /* groups are made level first, see level_group */
+	/* What a leaf becomes: what is kept of it, and what it gets by its state. */
+	uint64_t kept;
+	uint64_t was_dirty, was_clean, was_neither;
 };
 
-/* The state of a leaf that was `old` and gets the wanted permissions. */
-static uint64_t new_state(const struct protect_state *s, uint64_t old)
+/* bits: permissions and state wanted, as a leaf has them. */
+static void choose_states(struct protect_state *s, uint64_t bits)
 {
 	const struct iopgt_format *f = &s->table->format;
-	uint64_t wanted = s->bits & f->state_mask;
-	uint64_t written = format_is_dirty(f, old) ? f->kept_dirty : 0;
+	uint64_t prot = bits & f->prot_mask;
+	uint64_t wanted = bits & f->state_mask;
 
+	s->kept = ~(f->prot_mask | f->state_mask | f->kept_dirty);
+	s->was_dirty = prot | wanted | f->kept_dirty;
+	s->was_clean = prot | wanted;
+	s->was_neither = prot | wanted;
 	if (wanted != f->state_dirty)
-		return wanted | written;
-	if (written)
-		return f->state_dirty;
+		return;
 	/* A leaf that is clean already may stay so. */
-	return s->table->never_clean && !format_is_clean(f, old) ? f->state_dirty : f->state_clean;
+	s->was_clean = prot | f->state_clean;
+	if (!s->table->never_clean)
+		s->was_neither = s->was_clean;
+	s->was_dirty = f->kept_dirty ? prot | wanted : s->was_neither;
 }
 
-/* True: the leaf changed. */
-static bool protect_leaf(struct protect_state *s, live_descriptor *entry, int level)
+static inline uint64_t protected_leaf(const struct protect_state *s, uint64_t old)
 {
 	const struct iopgt_format *f = &s->table->format;
-	uint64_t old = live_load(entry);
 
-	while (format_is_leaf(f, level, old)) {
-		uint64_t kept = old & ~(f->prot_mask | f->state_mask | f->kept_dirty);
-		uint64_t leaf = kept | (s->bits & f->prot_mask) | new_state(s, old);
+	return (old & s->kept) | (format_is_dirty(f, old)   ? s->was_dirty
+	                          : format_is_clean(f, old) ? s->was_clean
+	                                                    : s->was_neither);
+}
+
+/* The entry holds the leaf `old`. True: it changed. */
+static inline bool protect_leaf(struct protect_state *s, live_descriptor *entry, int level,
+                                uint64_t old)
+{
+	const struct iopgt_format *f = &s->table->format;
+
+	do {
+		uint64_t leaf = protected_leaf(s, old);
 
 		if (leaf == old)
 			return false;
@@ -45,7 +61,7 @@ static bool protect_leaf(struct protect_state *s, live_descriptor *entry, int le
 		/* Fails if a walker marked the leaf: its mark is taken into account. */
 		if (live_replace(entry, &old, leaf))
 			return true;
-	}
+	} while (format_is_leaf(f, level, old));
 	return false;
 }
 
@@ -58,7 +74,7 @@ static void level_group(struct protect_state *s, live_descriptor *entries, uint3
 {
 	struct iopgt_group group;
 
-	if (!s->table->grouped || !s->table->software_dirty)
+	if (!s->levels)
 		return;
 	group = group_of_entry(s->table, entries, index, s->c.level, iova);
 	if (&entries[index] == group.entries &&
@@ -76,10 +92,13 @@ static uint32_t protect_pages(struct protect_state *s)
 	uint64_t iova = s->c.iova;
 
 	for (uint32_t i = 0; i < run; i++, iova += granule) {
+		uint64_t old;
+
 		level_group(s, cursor_table(&s->c), cursor_index(&s->c) + i, iova);
-		if (!format_is_leaf(&s->table->format, s->c.level, live_load(&entries[i])))
+		old = live_load(&entries[i]);
+		if (!format_is_leaf(&s->table->format, IOPGT_LAST_LEVEL, old)) {
 			s->op->stats.holes++;
-		else if (protect_leaf(s, &entries[i], s->c.level)) {
+		} else if (protect_leaf(s, &entries[i], IOPGT_LAST_LEVEL, old)) {
 			if (changed.first > changed.last)
 				changed.first = iova;
 			changed.last = iova + granule - 1;
@@ -103,7 +122,9 @@ static int protect_block(struct protect_state *s, uint64_t d, uint32_t *steps)
 		return iopgt_split_one(s->table, &s->c, d, s->op);
 	}
 	level_group(s, cursor_table(&s->c), cursor_index(&s->c), s->c.iova);
-	if (protect_leaf(s, entry, s->c.level)) {
+	d = live_load(entry);
+	if (format_is_leaf(&s->table->format, s->c.level, d) &&
+	    protect_leaf(s, entry, s->c.level, d)) {
 		table_clean(s->table, entry, 1);
 		walked_by_cursor(&s->c);
 		gather_at_cursor(s->table, s->op, &s->c,
@@ -167,17 +188,20 @@ int iopgt_protect(struct iopgt_table *table, uint64_t iova, uint64_t size, uint3
 	struct iopgt_claim *claim;
 	struct iopgt_range range;
 	struct iopgt_leaf_kind kind = {.prot = prot, .memory = IOPGT_WRITE_BACK};
+	uint64_t bits;
 	int err = iopgt_check_change(table, iova, size, op, &range);
 
 	if (err)
 		return err;
 	if (prot & IOPGT_CLEAN)
 		return IOPGT_BAD_PROT;
-	err = table->format.leaf_bits(&table->format, &kind, &s.bits);
+	err = table->format.leaf_bits(&table->format, &kind, &bits);
 	if (!err)
 		err = iopgt_overlap_begin(table, OVERLAP_PROTECT, range, &claim);
 	if (err)
 		return err;
+	choose_states(&s, bits);
+	s.levels = table->grouped && table->software_dirty;
 	err = protect_range(&s, range);
 	iopgt_overlap_end(claim);
 	return err;
