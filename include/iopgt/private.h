@@ -84,6 +84,19 @@ struct iopgt_geometry {
 	uint8_t group_bits[5]; /* [level + 1]: log2 of the entries of a contiguous group; 0: none */
 };
 
+/*
+ * What the shortest walk needs (core/direct.h). It serves linear tables of 4 KiB pages,
+ * whose table descriptors hold nothing but kind and address.
+ */
+struct iopgt_direct {
+	uint64_t page_bytes;   /* 0: the table is another one */
+	uint64_t four_levels;  /* bytes of the input space, if it has so many; else 0 */
+	uint64_t three_levels; /* the same */
+	uint64_t table_value;  /* the format's */
+	uint64_t no_address;   /* bits of a descriptor that are no part of the address */
+	uintptr_t linear_offset;
+};
+
 #define IOPGT_CLAIMS 16
 
 /* A range that a verb works on, if IOPGT_DEBUG is set. All fields are atomic. */

@@ -62,6 +62,7 @@ struct iopgt_table {
 	uint64_t root_phys; /* for TTBR or VTTBR */
 	struct iopgt_format format;
 	struct iopgt_geometry geometry;
+	struct iopgt_direct direct;
 	uint64_t map_leaf_sizes; /* leaf sizes that map uses: pages only while tracking eagerly */
 	uint8_t bbm_level;
 	bool non_coherent;

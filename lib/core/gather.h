@@ -86,14 +86,18 @@ int iopgt_gather_harvest(struct iopgt_table *table, struct iopgt_op *op,
 /* Hands over, waits, harvests, frees. On failure all is still owed. */
 int iopgt_gather_flush(struct iopgt_op *op);
 
-/* Flushes if the op owes anything in the range, as far as its bounds tell. */
-static inline int gather_settle(struct iopgt_op *op, struct iopgt_range range)
+/* Whether the op owes anything in the range, as far as its bounds tell. */
+static inline bool gather_owes(const struct iopgt_op *op, struct iopgt_range range)
 {
 	const struct iopgt_gather *g = &op->gather;
 
-	if (!g->owed_last || range.first > g->owed_last || range.last < g->owed_first)
-		return IOPGT_OK;
-	return iopgt_gather_flush(op);
+	return g->owed_last && range.first <= g->owed_last && range.last >= g->owed_first;
+}
+
+/* Flushes if it does. */
+static inline int gather_settle(struct iopgt_op *op, struct iopgt_range range)
+{
+	return gather_owes(op, range) ? iopgt_gather_flush(op) : IOPGT_OK;
 }
 
 /* Waits for finished transactions' marks to become visible. If that fails, all is owed. */

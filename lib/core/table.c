@@ -2,13 +2,14 @@
 #include "core/table.h"
 
 #include "core/cursor.h"
+#include "core/direct.h"
 #include "format/lpae.h"
 #include "format/regime.h"
 
 int iopgt_table_new_bits(struct iopgt_table *table, const struct iopgt_leaf_kind *kind,
                          uint64_t *bits)
 {
-	uint64_t key = table_kind_key(table, kind);
+	uint64_t key = table_kind_key(kind);
 	int err = table->format.leaf_bits(&table->format, kind, bits);
 
 	if (!err && key)
@@ -73,9 +74,7 @@ int iopgt_table_init(struct iopgt_table *table, const struct iopgt_hal *hal, voi
 		return err;
 	table_set_hal(table, hal, context);
 	table->linear = (hal->flags & IOPGT_HAL_LINEAR) != 0;
-	/* What is present and no table is told from a table by its value alone. */
-	table->plain = !table->non_coherent && !table->grouped && !table->format.address_high &&
-	               (table->format.table_value & table->format.present);
+	iopgt_direct_init(table);
 	table->root = hal->alloc_table(context, bytes, IOPGT_ALLOC_ZERO, &table->root_phys);
 	if (!table->root)
 		return IOPGT_NO_MEMORY;

@@ -207,28 +207,31 @@ static inline void table_fill(const struct iopgt_table *table, struct table_run 
 int iopgt_table_new_bits(struct iopgt_table *table, const struct iopgt_leaf_kind *kind,
                          uint64_t *bits);
 
-/* 0: none. */
-static inline uint64_t table_kind_key(const struct iopgt_table *table,
-                                      const struct iopgt_leaf_kind *kind)
+/* 0: none. Never that of 0, which is remembered of nothing. */
+static inline uint64_t table_kind_key(const struct iopgt_leaf_kind *kind)
 {
 	uint64_t key = UINT64_C(1) << 19 | kind->attributes << 11 | kind->memory << 8 | kind->prot;
 
-	return (kind->prot | kind->attributes) >= 1 << 8 || kind->memory >= 1 << 3
-	               ? 0
-	               : key << table->geometry.granule_shift;
+	return (kind->prot | kind->attributes) >= 1 << 8 || kind->memory >= 1 << 3 ? 0 : key << 16;
+}
+
+/* False: it was another kind. */
+static inline bool table_last_bits(struct iopgt_table *table, const struct iopgt_leaf_kind *kind,
+                                   uint64_t *bits)
+{
+	uint64_t address = table->format.address_low;
+	uint64_t last = live_load((live_descriptor *)&table->last_bits);
+	uint64_t key = table_kind_key(kind);
+
+	*bits = last & ~address;
+	return key && (last & address) == key;
 }
 
 static inline int table_leaf_bits(struct iopgt_table *table, const struct iopgt_leaf_kind *kind,
                                   uint64_t *bits)
 {
-	uint64_t address = table->format.address_low;
-	uint64_t last = live_load((live_descriptor *)&table->last_bits);
-
-	*bits = last & ~address;
-	/* 0 is remembered of nothing. */
-	if ((last & address) == table_kind_key(table, kind) && last)
-		return IOPGT_OK;
-	return iopgt_table_new_bits(table, kind, bits);
+	return table_last_bits(table, kind, bits) ? IOPGT_OK
+	                                          : iopgt_table_new_bits(table, kind, bits);
 }
 
 /* Leaves among up to 64 entries of one level. */

@@ -355,7 +355,20 @@ static __attribute__((noinline)) int map_range(struct iopgt_table *table, struct
 	return left ? left : err;
 }
 
-int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *m, struct iopgt_op *op)
+static struct iopgt_leaf_kind kind_of(const struct iopgt_table *table,
+                                      const struct iopgt_mapping *m)
+{
+	bool clean = table->map_clean && !(m->prot & IOPGT_NO_TRACK);
+
+	return (struct iopgt_leaf_kind){
+		.prot = m->prot | (clean ? (uint32_t)IOPGT_CLEAN : 0),
+		.memory = m->memory,
+		.attributes = m->attributes,
+	};
+}
+
+static __attribute__((noinline)) int map_any(struct iopgt_table *table,
+                                             const struct iopgt_mapping *m, struct iopgt_op *op)
 {
 	struct iopgt_leaf_kind kind;
 	struct iopgt_range range;
@@ -369,9 +382,7 @@ int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *m, struct i
 		err = check_mapping(table, m);
 	if (err)
 		return err;
-	kind = (struct iopgt_leaf_kind){m->prot, m->memory, m->attributes};
-	if (table->map_clean && !(m->prot & IOPGT_NO_TRACK))
-		kind.prot |= IOPGT_CLEAN;
+	kind = kind_of(table, m);
 	err = table_leaf_bits(table, &kind, &bits);
 	if (err)
 		return err;
@@ -387,4 +398,30 @@ int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *m, struct i
 		((err ? op->next : range.last + 1) - range.first) >> table->geometry.granule_shift;
 	table_publish(table);
 	return err;
+}
+
+/* One page, of the same kind as the last mapping. False: it is not plain, nothing was done. */
+static inline bool map_page(struct iopgt_table *table, const struct iopgt_mapping *m,
+                            struct iopgt_op *op)
+{
+	struct iopgt_range range = {m->iova, m->iova + (DIRECT_PAGE - 1)};
+	struct iopgt_leaf_kind kind = kind_of(table, m);
+	live_descriptor *entry;
+	uint64_t bits;
+
+	if (!direct_page(table, m->iova, m->size, op, &entry) || live_load(entry) ||
+	    !table_last_bits(table, &kind, &bits) || (m->phys & (DIRECT_PAGE - 1)) ||
+	    m->phys > geometry_output_last(&table->geometry) || gather_owes(op, range))
+		return false;
+	/* Its address stands in place. */
+	live_store(entry, bits | table->format.leaf_value[1] | m->phys);
+	direct_looked_at(table, op, 1);
+	op->stats.mapped++;
+	table_publish(table);
+	return true;
+}
+
+int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *m, struct iopgt_op *op)
+{
+	return table && m && map_page(table, m, op) ? IOPGT_OK : map_any(table, m, op);
 }

@@ -1,92 +1,54 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/describe.h"
+#include "core/direct.h"
 #include "core/group.h"
 
-/* Where an address ends. */
-struct place {
-	live_descriptor *entries; /* of the table */
-	uint64_t d;
-	int level;
-};
-
-/* Goes down to it. */
-static int find(const struct iopgt_table *table, uint64_t iova, struct place *place)
+/*
+ * What a leaf says, in one word, which is remembered beside those bits of the leaf that
+ * say it, as those of a page: the answer is mostly that of the last time.
+ */
+static __attribute__((noinline)) uint32_t describe(const struct iopgt_table *table, uint64_t leaf)
 {
 	const struct iopgt_format *f = &table->format;
-	const struct iopgt_geometry *g = &table->geometry;
-
-	place->entries = table->root;
-	for (place->level = g->start_level;; place->level++) {
-		place->d = live_load_table(&place->entries[geometry_index(g, place->level, iova)]);
-		if (!format_is_table(f, place->level, place->d))
-			return IOPGT_OK;
-		place->entries = table_virt(table, format_address(f, place->d));
-		if (!place->entries)
-			return IOPGT_BAD_TABLE;
-	}
-}
-
-/* The same in a table that is plain (direct.h) and linear. */
-static inline struct place find_plainly(const struct iopgt_table *table, uint64_t iova)
-{
-	const struct iopgt_geometry *g = &table->geometry;
-	uint64_t mask = table->format.table_mask, value = table->format.table_value;
-	uint64_t address = table->format.address_low;
-	uintptr_t offset = table->linear_offset;
-	struct place place = {.entries = table->root, .level = g->start_level};
-
-	for (;; place.level++) {
-		place.d = live_load_table(&place.entries[geometry_index(g, place.level, iova)]);
-		if (place.level == IOPGT_LAST_LEVEL || (place.d & mask) != value)
-			return place;
-		place.entries = (live_descriptor *)((uintptr_t)(place.d & address) + offset);
-	}
-}
-
-/*
- * What a leaf says, in one word, beside those of its bits that say it: the answer is
- * mostly that of the last time. In a plain table those are no address.
- */
-#define KEY_SHIFT 40
-
-static uint64_t key_of(uint64_t leaf)
-{
-	return (leaf >> 2 & 0x3ff) | leaf >> 50 << 10;
-}
-
-static __attribute__((noinline)) uint64_t describe(const struct iopgt_table *table, uint64_t leaf)
-{
 	struct iopgt_leaf_kind kind;
-	uint64_t word;
 
-	table->format.leaf_kind(&table->format, leaf, &kind);
-	word = kind.prot | (uint64_t)kind.memory << 8 | (uint64_t)kind.attributes << 16 |
-	       (uint64_t)describe_state(&table->format, leaf) << 24 | UINT64_C(1) << 26;
-	if (table->plain)
-		live_store((live_descriptor *)&table->last_kind, word | key_of(leaf) << KEY_SHIFT);
-	return word;
+	f->leaf_kind(f, leaf, &kind);
+	return kind.prot | kind.memory << 8 | kind.attributes << 16 | describe_state(f, leaf) << 24;
 }
 
-static inline void describe_kind(const struct iopgt_table *table, uint64_t leaf,
-                                 struct iopgt_translation *translation)
+static uint32_t describe_as_before(const struct iopgt_table *table, uint64_t leaf)
 {
-	uint64_t word = live_load((live_descriptor *)&table->last_kind);
+	const struct iopgt_format *f = &table->format;
+	live_descriptor *memory = (live_descriptor *)&table->last_kind;
+	uint64_t page = (leaf & ~f->leaf_mask[1]) | f->leaf_value[1];
+	uint64_t last = live_load(memory);
+	uint32_t said;
 
-	if (!word || word >> KEY_SHIFT != key_of(leaf))
-		word = describe(table, leaf);
-	translation->prot = word & 0xff;
-	translation->memory = word >> 8 & 0xff;
-	translation->attributes = word >> 16 & 0xff;
-	translation->state = word >> 24 & 3;
+	if (!((page ^ last) & table->direct.no_address))
+		return (uint32_t)(last >> table->geometry.granule_shift);
+	said = describe(table, leaf);
+	live_store(memory, (page & table->direct.no_address) |
+	                           (uint64_t)said << table->geometry.granule_shift);
+	return said;
+}
+
+static inline void say(uint32_t said, struct iopgt_translation *translation)
+{
+	translation->prot = said & 0xff;
+	translation->memory = said >> 8 & 0xff;
+	/* To make a vector of the four takes longer than to store them. */
+	atomic_signal_fence(memory_order_acq_rel);
+	translation->attributes = said >> 16 & 0xff;
+	translation->state = said >> 24 & 3;
 }
 
 /* The group that the leaf is in, if it is: its range, and the dirty mark that it has. */
-static void widen_to_group(const struct iopgt_table *table, uint64_t iova, struct place *place,
-                           struct iopgt_translation *translation)
+static void widen_to_group(const struct iopgt_table *table, uint64_t iova,
+                           struct direct_place *place, struct iopgt_translation *translation)
 {
-	struct iopgt_group group = group_of_entry(
-		table, place->entries, geometry_index(&table->geometry, place->level, iova),
-		place->level, iova);
+	uint32_t index = geometry_index(&table->geometry, place->level, iova);
+	struct iopgt_group group =
+		group_of_entry(table, place->entry - index, index, place->level, iova);
 
 	if (place->d & table->format.contiguous) {
 		translation->leaf_iova = group.range.first;
@@ -95,22 +57,35 @@ static void widen_to_group(const struct iopgt_table *table, uint64_t iova, struc
 	place->d = iopgt_group_leaf(table, &group, place->d);
 }
 
-int iopgt_translate(const struct iopgt_table *table, uint64_t iova,
-                    struct iopgt_translation *translation)
+/* Goes to where iova ends, in any table. */
+static int find(const struct iopgt_table *table, uint64_t iova, struct direct_place *place)
 {
-	const struct iopgt_format *f;
-	struct place place;
-	uint64_t low;
-	int err;
+	const struct iopgt_format *f = &table->format;
+	live_descriptor *entries = table->root;
 
-	if (!table || !translation)
-		return IOPGT_BAD_ARGUMENT;
-	f = &table->format;
+	for (place->level = table->geometry.start_level;; place->level++) {
+		place->entry = &entries[geometry_index(&table->geometry, place->level, iova)];
+		place->d = live_load_table(place->entry);
+		if (!format_is_table(f, place->level, place->d))
+			return IOPGT_OK;
+		entries = table_virt(table, format_address(f, place->d));
+		if (!entries)
+			return IOPGT_BAD_TABLE;
+	}
+}
+
+static __attribute__((noinline)) int translate_any(const struct iopgt_table *table, uint64_t iova,
+                                                   struct iopgt_translation *translation)
+{
+	const struct iopgt_format *f = &table->format;
+	struct direct_place place;
+	uint64_t low;
+	int err = IOPGT_OK;
+
 	if (!geometry_has_input(&table->geometry, iova))
 		return IOPGT_BAD_RANGE;
-	err = IOPGT_OK;
 	if (table->plain && table->linear)
-		place = find_plainly(table, iova);
+		place = direct_find(table, iova, 0, false);
 	else
 		err = find(table, iova, &place);
 	if (err)
@@ -124,6 +99,38 @@ int iopgt_translate(const struct iopgt_table *table, uint64_t iova,
 	translation->level = place.level;
 	if (table->grouped && format_is_member(f, place.level, place.d))
 		widen_to_group(table, iova, &place, translation);
-	describe_kind(table, place.d, translation);
+	say(table->plain ? describe_as_before(table, place.d) : describe(table, place.d),
+	    translation);
 	return IOPGT_OK;
+}
+
+/* A page that says what was said last. False: not so, or not plain. */
+static inline bool translate_page(const struct iopgt_table *table, uint64_t iova,
+                                  struct iopgt_translation *translation)
+{
+	live_descriptor *entry;
+	uint64_t leaf, last;
+
+	if (!direct_walk(table, iova, &entry))
+		return false;
+	leaf = live_load_table(entry);
+	last = live_load((live_descriptor *)&table->last_kind);
+	/* What is no leaf differs, too. */
+	if ((leaf ^ last) & table->direct.no_address)
+		return false;
+	translation->phys = (leaf & table->format.address_low) | (iova & (DIRECT_PAGE - 1));
+	translation->leaf_iova = iova & ~(DIRECT_PAGE - 1);
+	translation->leaf_size = DIRECT_PAGE;
+	translation->level = IOPGT_LAST_LEVEL;
+	say((uint32_t)(last >> DIRECT_PAGE_SHIFT), translation);
+	return true;
+}
+
+int iopgt_translate(const struct iopgt_table *table, uint64_t iova,
+                    struct iopgt_translation *translation)
+{
+	if (!table || !translation)
+		return IOPGT_BAD_ARGUMENT;
+	return translate_page(table, iova, translation) ? IOPGT_OK
+	                                                : translate_any(table, iova, translation);
 }

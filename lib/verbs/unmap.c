@@ -279,14 +279,35 @@ static __attribute__((noinline)) int unmap_all(struct iopgt_table *table, struct
 	return err ? err : unmap_range(&s, range);
 }
 
-int iopgt_unmap(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op)
+static __attribute__((noinline)) int unmap_any(struct iopgt_table *table, uint64_t iova,
+                                               uint64_t size, struct iopgt_op *op)
 {
 	struct iopgt_range range;
 	int err = iopgt_check_change(table, iova, size, op, &range);
 
-	if (err || unmap_direct(table, range, op))
-		return err;
-	return unmap_all(table, range, op);
+	return err || unmap_direct(table, range, op) ? err : unmap_all(table, range, op);
+}
+
+/* One page, in the plain case. False: it is not, and nothing was done. */
+static inline bool unmap_page(struct iopgt_table *table, uint64_t iova, uint64_t size,
+                              struct iopgt_op *op)
+{
+	struct iopgt_range range = {iova, iova + (DIRECT_PAGE - 1)};
+	live_descriptor *entry;
+
+	if (!direct_page(table, iova, size, op, &entry) || op->resumed_from ||
+	    !format_is_leaf(&table->format, IOPGT_LAST_LEVEL, live_load(entry)))
+		return false;
+	live_store(entry, 0);
+	gather_leaves(table, op, range, IOPGT_LAST_LEVEL);
+	op->stats.unmapped++;
+	direct_looked_at(table, op, 1);
+	return true;
+}
+
+int iopgt_unmap(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op)
+{
+	return unmap_page(table, iova, size, op) ? IOPGT_OK : unmap_any(table, iova, size, op);
 }
 
 int iopgt_unmap_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
