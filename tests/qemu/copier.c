@@ -87,6 +87,15 @@ static void look_for_losses(struct copier *copier)
 	}
 }
 
+/* What is done in the wrong order loses a write that comes between: some do. */
+static void let_writes_come_between(void)
+{
+	uint64_t until = control.count + 256;
+
+	while (!control.stop && control.count < until)
+		;
+}
+
 static void read_and_clear(struct copier *copier, struct iopgt_op *op)
 {
 	struct iopgt_bitmap bitmap = {
@@ -116,6 +125,8 @@ static void clear_by_plain_stores(struct copier *copier)
 
 		for (unsigned i = 0; i < 64; i++)
 			found[i] = leaves[i];
+		if (first == 0)
+			let_writes_come_between();
 		for (unsigned i = 0; i < 64; i++) {
 			bool dirty = (found[i] >> 7 & 1) == stage2;
 
@@ -135,16 +146,22 @@ static void invalidate_all(struct copier *copier)
 
 static void take(struct copier *copier, enum copier_way way, struct iopgt_op *op)
 {
-	if (way == COPY_AFTER_EARLY_INVALIDATION)
+	if (way == COPY_AFTER_EARLY_INVALIDATION) {
 		invalidate_all(copier);
+		/* Not always: what is written before the next clear would not be lost. */
+		if (copier->rounds % 2)
+			let_writes_come_between();
+	}
 	if (way == COPY_WITH_PLAIN_STORES) {
 		clear_by_plain_stores(copier);
 		invalidate_all(copier);
 	} else {
 		read_and_clear(copier, op);
 	}
-	if (way == COPY_BEFORE_FINISH)
+	if (way == COPY_BEFORE_FINISH) {
 		copy_reported(copier);
+		let_writes_come_between();
+	}
 	if (way == COPY_WITH_LOCAL_INVALIDATION)
 		copier->rig->host.fault = HOST_LOCAL;
 	else if (way == COPY_WITHOUT_INVALIDATION || way == COPY_AFTER_EARLY_INVALIDATION)
@@ -161,6 +178,9 @@ void copier_round(struct copier *copier, enum copier_way way)
 
 	memset(words, 0, copier->pages / 8);
 	take(copier, way, &op);
+	/* Through what is stale now. */
+	if (way == COPY_AFTER_EARLY_INVALIDATION)
+		let_writes_come_between();
 	look_for_losses(copier);
 	copier->rounds++;
 }
