@@ -29,7 +29,8 @@ static void write_without_pause(void *argument)
 
 	rig_join(copier->rig);
 	faults_handle(copier->rig);
-	rig_run_writer(copier->rig, copier->iova, copier->pages,
+	rig_run_writer(copier->rig, copier->iova + copier->hot_first * page_bytes(copier),
+	               copier->hot_pages ? copier->hot_pages : copier->pages,
 	               copier->rig->host.config.granule_shift);
 	copier->translation_faults += faults_ignore().translations;
 	rig_leave(copier->rig);
@@ -183,6 +184,7 @@ void copier_round(struct copier *copier, enum copier_way way)
 		let_writes_come_between();
 	look_for_losses(copier);
 	copier->rounds++;
+	copier->split = op.stats.split + op.stats.ungrouped;
 }
 
 void copier_stop(struct copier *copier)

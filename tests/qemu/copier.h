@@ -13,8 +13,10 @@
 /* One word a page is written: the rest of a page would say nothing more. */
 struct copier {
 	struct rig *rig;
-	uint64_t iova, pages; /* a power of two, within DATA_BYTES */
+	uint64_t iova, pages;          /* a power of two, within DATA_BYTES */
+	uint64_t hot_first, hot_pages; /* those that are written to, a power of two; 0: all */
 	uint64_t rounds, lost, reported;
+	uint64_t split;              /* blocks and groups, in the last round */
 	uint64_t translation_faults; /* of the writer, that were retried */
 };
 
