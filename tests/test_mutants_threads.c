@@ -22,7 +22,7 @@
 #define BLOCK   (UINT64_C(1) << 21)
 #define GRANULE UINT64_C(4096)
 #define FIRST   (8 * BLOCK)
-#define MEMORY  ((2 * ROUNDS + 16) * GRANULE)
+#define MEMORY  ((4 * ROUNDS + 16) * GRANULE)
 
 struct pair {
 	struct iopgt_hal hal;
@@ -34,8 +34,9 @@ struct pair {
 	_Atomic unsigned linked; /* tables; rounds that the first thread has done */
 	/* What the second one does in a round, beside the page or block of the first. */
 	int (*beside)(struct pair *pair, uint64_t iova);
-	bool splits; /* the first one splits a block, else it maps a page */
-	bool notes;  /* it clears the access flag of that page, too */
+	bool splits;     /* the first one splits a block, else it maps a page */
+	uint64_t stride; /* from the block of one round to that of the next; 0: BLOCK */
+	bool notes;      /* it clears the access flag of that page, too */
 	_Atomic int errors;
 };
 
@@ -119,6 +120,24 @@ static int merge_beside(struct pair *pair, uint64_t iova)
 	struct iopgt_op op = new_op();
 
 	iopgt_merge_page(pair->table, iova + OTHERS, OTHERS, &op);
+	return iopgt_op_finish(&op);
+}
+
+/* Of the next block, too: not the plain case, which looks at the same entries before. */
+static int unmap_more(struct pair *pair, uint64_t iova)
+{
+	struct iopgt_op op = new_op();
+
+	iopgt_unmap(pair->table, iova + OTHERS, BLOCK, &op);
+	return iopgt_op_finish(&op);
+}
+
+/* The next block: below the table above alone. */
+static int merge_next(struct pair *pair, uint64_t iova)
+{
+	struct iopgt_op op = new_op();
+
+	iopgt_merge_page(pair->table, iova + BLOCK, BLOCK, &op);
 	return iopgt_op_finish(&op);
 }
 
@@ -227,9 +246,9 @@ static int dump(struct pair *pair, uint64_t iova)
 
 /* --- Two threads --- */
 
-static uint64_t block_of(unsigned round)
+static uint64_t block_of(const struct pair *pair, unsigned round)
 {
-	return FIRST + round * BLOCK;
+	return FIRST + round * (pair->stride ? pair->stride : BLOCK);
 }
 
 /* Makes the table of each round's block. */
@@ -238,7 +257,7 @@ static void *link_tables(void *argument)
 	struct pair *pair = argument;
 
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		uint64_t iova = block_of(round);
+		uint64_t iova = block_of(pair, round);
 		struct iopgt_op op = new_op();
 		int error;
 
@@ -262,7 +281,7 @@ static void call_beside(struct pair *pair)
 		while (atomic_load_explicit(&pair->linked, memory_order_relaxed) <= round) {
 		}
 		atomic_fetch_add_explicit(&pair->errors,
-		                          pair->beside(pair, block_of(round)) != IOPGT_OK,
+		                          pair->beside(pair, block_of(pair, round)) != IOPGT_OK,
 		                          memory_order_relaxed);
 	}
 }
@@ -332,7 +351,7 @@ static void run(struct pair *pair, int (*beside)(struct pair *pair, uint64_t iov
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		struct iopgt_translation t;
 
-		assert_int_equal(iopgt_translate(pair->table, block_of(round), &t), IOPGT_OK);
+		assert_int_equal(iopgt_translate(pair->table, block_of(pair, round), &t), IOPGT_OK);
 		assert_int_equal(t.leaf_size, GRANULE);
 	}
 	free_pair(pair);
@@ -354,6 +373,21 @@ static void tables_that_map_links_are_complete(void **state)
 	(void)state;
 	for (size_t i = 0; i < CALLS; i++)
 		run(new_pair(2, GRANULE | BLOCK), calls[i]);
+}
+
+/* In each round two tables, one below the other. */
+static void tables_that_link_tables_are_complete(void **state)
+{
+	static int (*const above[])(struct pair * pair, uint64_t iova) = {
+		map_beside, unmap_more, protect_beside, merge_next, read_dirty, translate};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(above) / sizeof(above[0]); i++) {
+		struct pair *pair = new_pair(2, GRANULE | BLOCK);
+
+		pair->stride = BLOCK << 9;
+		run(pair, above[i]);
+	}
 }
 
 static void notes_are_made_by_both(void **state)
@@ -435,10 +469,11 @@ static void take_blocks(struct pair *pair, unsigned first)
 {
 	for (unsigned round = first; round < 2 * ROUNDS; round += 2) {
 		uint64_t words[BLOCK / GRANULE / 64] = {0};
-		const struct iopgt_bitmap bitmap = {words, block_of(round), BLOCK / GRANULE, 12};
+		const struct iopgt_bitmap bitmap = {words, block_of(pair, round), BLOCK / GRANULE,
+		                                    12};
 		struct iopgt_op op = {0};
-		int error = iopgt_read_and_clear_dirty(pair->table, block_of(round), BLOCK, &bitmap,
-		                                       &op);
+		int error = iopgt_read_and_clear_dirty(pair->table, block_of(pair, round), BLOCK,
+		                                       &bitmap, &op);
 
 		if (!error)
 			error = iopgt_op_finish(&op);
@@ -474,6 +509,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables_that_map_links_are_complete),
+		cmocka_unit_test(tables_that_link_tables_are_complete),
 		cmocka_unit_test(notes_are_made_by_both),
 		cmocka_unit_test(those_who_look_for_groups_see_complete_tables),
 		cmocka_unit_test(tables_that_replace_blocks_are_complete),
