@@ -5,94 +5,11 @@
  * plain stores. With a missing order ThreadSanitizer sees the first read of a table
  * race with these. Without it, this shows that the calls work beside each other.
  */
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include <iopgt/iopgt.h>
-
-#define ROUNDS  200
-#define BLOCK   (UINT64_C(1) << 21)
-#define GRANULE UINT64_C(4096)
-#define FIRST   (8 * BLOCK)
-#define MEMORY  ((4 * ROUNDS + 16) * GRANULE)
-
-struct pair {
-	struct iopgt_hal hal;
-	struct iopgt_domain domain;
-	struct iopgt_walker walker; /* in the domain */
-	struct iopgt_table *table;  /* the domain's */
-	unsigned char *memory;
-	_Atomic uint64_t used;
-	_Atomic unsigned linked; /* tables; rounds that the first thread has done */
-	/* What the second one does in a round, beside the page or block of the first. */
-	int (*beside)(struct pair *pair, uint64_t iova);
-	bool splits;     /* the first one splits a block, else it maps a page */
-	uint64_t stride; /* from the block of one round to that of the next; 0: BLOCK */
-	bool notes;      /* it clears the access flag of that page, too */
-	_Atomic int errors;
-};
-
-/* --- The host --- */
-
-static void *alloc_table(void *context, uint32_t bytes, uint32_t flags, uint64_t *phys)
-{
-	struct pair *pair = context;
-	uint64_t at = atomic_fetch_add_explicit(&pair->used, bytes, memory_order_relaxed);
-
-	if (at + bytes > MEMORY)
-		return NULL;
-	memset(pair->memory + at, flags & IOPGT_ALLOC_ZERO ? 0 : 0x54, bytes);
-	*phys = (uintptr_t)(pair->memory + at);
-	return pair->memory + at;
-}
-
-static void free_table(void *context, void *table, uint64_t phys, uint32_t bytes)
-{
-	(void)context;
-	(void)table;
-	(void)phys;
-	(void)bytes;
-}
-
-static int invalidate_range(void *context, const struct iopgt_invalidation *request)
-{
-	(void)context;
-	(void)request;
-	return IOPGT_OK;
-}
-
-static int succeed(void *context)
-{
-	(void)context;
-	return IOPGT_OK;
-}
+#include "test_mutants_threads.h"
 
 /* --- The second thread's calls, on pages 16 to 31 of the block --- */
 
 #define OTHERS (16 * GRANULE)
-
-static struct iopgt_op new_op(void)
-{
-	return (struct iopgt_op){.flags = IOPGT_OP_MAY_BREAK};
-}
-
-static int map_pages(struct pair *pair, uint64_t iova, uint64_t size, uint32_t prot)
-{
-	const struct iopgt_mapping mapping = {
-		.iova = iova, .phys = iova, .size = size, .prot = prot, .memory = IOPGT_WRITE_BACK};
-	struct iopgt_op op = new_op();
-	int error = iopgt_map(pair->table, &mapping, &op);
-
-	return error ? error : iopgt_op_finish(&op);
-}
 
 static int map_beside(struct pair *pair, uint64_t iova)
 {
@@ -246,11 +163,6 @@ static int dump(struct pair *pair, uint64_t iova)
 
 /* --- Two threads --- */
 
-static uint64_t block_of(const struct pair *pair, unsigned round)
-{
-	return FIRST + round * (pair->stride ? pair->stride : BLOCK);
-}
-
 /* Makes the table of each round's block. */
 static void *link_tables(void *argument)
 {
@@ -286,38 +198,6 @@ static void call_beside(struct pair *pair)
 	}
 }
 
-static struct pair *new_host(void)
-{
-	struct pair *pair = calloc(1, sizeof(*pair));
-
-	assert_non_null(pair);
-	pair->table = &pair->domain.table;
-	pair->memory = aligned_alloc(GRANULE, MEMORY);
-	assert_non_null(pair->memory);
-	pair->hal = (struct iopgt_hal){
-		.flags = IOPGT_HAL_LINEAR,
-		.alloc_table = alloc_table,
-		.free_table = free_table,
-		.tlb = {.invalidate_range = invalidate_range,
-	                .invalidate_all = succeed,
-	                .sync = succeed},
-	};
-	return pair;
-}
-
-static struct iopgt_config config_of(uint8_t bbm_level, uint64_t leaf_sizes)
-{
-	return (struct iopgt_config){
-		.regime = IOPGT_STAGE1_EL1,
-		.granule_shift = 12,
-		.input_bits = 39,
-		.output_bits = 48,
-		.bbm_level = bbm_level,
-		.dirty = IOPGT_DIRTY_HARDWARE,
-		.leaf_sizes = leaf_sizes,
-	};
-}
-
 /* A table alone. */
 static struct pair *new_pair(uint8_t bbm_level, uint64_t leaf_sizes)
 {
@@ -326,13 +206,6 @@ static struct pair *new_pair(uint8_t bbm_level, uint64_t leaf_sizes)
 
 	assert_int_equal(iopgt_init(pair->table, &config, &pair->hal, pair), IOPGT_OK);
 	return pair;
-}
-
-static void free_pair(struct pair *pair)
-{
-	assert_int_equal(iopgt_fini(pair->table), IOPGT_OK);
-	free(pair->memory);
-	free(pair);
 }
 
 static void run(struct pair *pair, int (*beside)(struct pair *pair, uint64_t iova))
@@ -436,75 +309,6 @@ static void tables_that_replace_broken_blocks_are_complete(void **state)
 	split_blocks_beside(0);
 }
 
-/* --- Scans that split blocks, as many as both together may --- */
-
-/* Dirty blocks, of which so many may be split. */
-static struct pair *new_adaptive_pair(uint32_t splits)
-{
-	const struct iopgt_config config = config_of(2, GRANULE | BLOCK);
-	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_ADAPTIVE, .max_splits = splits};
-	struct pair *pair = new_host();
-	struct iopgt_op op = {.flags = IOPGT_OP_START_DIRTY};
-
-	assert_int_equal(iopgt_domain_init(&pair->domain, &config, &pair->hal, pair, 0), IOPGT_OK);
-	pair->walker = (struct iopgt_walker){
-		.flags = IOPGT_WALKER_DIRTY | IOPGT_WALKER_COHERENT | IOPGT_WALKER_ACCESSED,
-		.bbm_level = 2,
-		.input_bits = 48,
-		.output_bits = 48,
-		.tlb = &pair->hal.tlb,
-		.context = pair,
-	};
-	assert_int_equal(iopgt_domain_attach(&pair->domain, &pair->walker), IOPGT_OK);
-	assert_int_equal(map_pages(pair, FIRST, 2 * ROUNDS * BLOCK, IOPGT_READ | IOPGT_WRITE),
-	                 IOPGT_OK);
-	assert_int_equal(iopgt_set_dirty_tracking(&pair->domain, true, &how, &op), IOPGT_OK);
-	assert_int_equal(iopgt_op_finish(&op), IOPGT_OK);
-	/* Splits are counted from here on. */
-	assert_int_equal(iopgt_merge_cold(&pair->domain, 0, GRANULE, &op), IOPGT_OK);
-	return pair;
-}
-
-static void take_blocks(struct pair *pair, unsigned first)
-{
-	for (unsigned round = first; round < 2 * ROUNDS; round += 2) {
-		uint64_t words[BLOCK / GRANULE / 64] = {0};
-		const struct iopgt_bitmap bitmap = {words, block_of(pair, round), BLOCK / GRANULE,
-		                                    12};
-		struct iopgt_op op = {0};
-		int error = iopgt_read_and_clear_dirty(pair->table, block_of(pair, round), BLOCK,
-		                                       &bitmap, &op);
-
-		if (!error)
-			error = iopgt_op_finish(&op);
-		atomic_fetch_add_explicit(&pair->errors, error || words[0] != UINT64_MAX,
-		                          memory_order_relaxed);
-		atomic_fetch_add_explicit(&pair->linked, (unsigned)op.stats.split,
-		                          memory_order_relaxed);
-	}
-}
-
-static void *take_odd_blocks(void *argument)
-{
-	take_blocks(argument, 1);
-	return NULL;
-}
-
-static void no_more_blocks_are_split_than_may_be(void **state)
-{
-	struct pair *pair = new_adaptive_pair(ROUNDS);
-	pthread_t thread;
-
-	(void)state;
-	assert_int_equal(pthread_create(&thread, NULL, take_odd_blocks, pair), 0);
-	take_blocks(pair, 0);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_int_equal(atomic_load(&pair->errors), 0);
-	assert_int_equal(atomic_load(&pair->linked), ROUNDS);
-	assert_int_equal(iopgt_domain_detach(&pair->domain, &pair->walker), IOPGT_OK);
-	free_pair(pair);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -514,7 +318,6 @@ int main(void)
 		cmocka_unit_test(those_who_look_for_groups_see_complete_tables),
 		cmocka_unit_test(tables_that_replace_blocks_are_complete),
 		cmocka_unit_test(tables_that_replace_broken_blocks_are_complete),
-		cmocka_unit_test(no_more_blocks_are_split_than_may_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
