@@ -5,6 +5,10 @@
  * Addresses and sizes are uint64_t on every host and count bytes. A range is
  * (iova, size). `iova` is an input address of the table, `phys` an output
  * address or the address of a table. A granule is the size of the smallest page.
+ *
+ * "Stack" in a function's comment is the most that a call needs, as gcc 12 compiles it for
+ * x86-64 with -O2, without what callbacks need. No function calls itself, and no frame's size
+ * depends on input.
  */
 #ifndef IOPGT_TYPES_H
 #define IOPGT_TYPES_H
@@ -72,7 +76,10 @@ enum iopgt_error {
 	                                   range, which the caller has to serialise, is under way */
 };
 
-/* A text for a code, never null; a positive or foreign code has a text too. Pure. */
+/*
+ * A text for a code, never null; a positive or foreign code has a text too. Pure.
+ * Stack: 256 bytes.
+ */
 const char *iopgt_strerror(int error);
 
 /*
@@ -179,6 +186,7 @@ struct iopgt_op {
  * IOPGT_BUSY: failed waits of other ops made this one's worthless: nothing was
  * freed, all is still owed, call again; IOPGT_BAD_TABLE: phys_to_virt gave null
  * for an unlinked table, the tables are still owed.
+ * Stack: 512 bytes.
  */
 int iopgt_op_finish(struct iopgt_op *op);
 

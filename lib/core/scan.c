@@ -308,6 +308,7 @@ static struct scan_match pages_to_match(const struct scan_state *s)
 /* The scan itself; in scan->op->next is where to go on. */
 static int run_in_batches(struct iopgt_scan *scan)
 {
+	struct split_slot slots[SPLIT_BATCH_MAX];
 	struct split_batch batch;
 	struct scan_state s = {.scan = scan,
 	                       .table = scan->table,
@@ -319,7 +320,7 @@ static int run_in_batches(struct iopgt_scan *scan)
 
 	s.begin = cursor_resumed_from(scan->op, CURSOR_SCAN, scan->range.first);
 	cursor_start(&s.c, scan->table, scan->range, scan->op);
-	split_batch_start(&batch, scan->table, scan->op);
+	split_batch_start(&batch, scan->table, scan->op, slots, SPLIT_BATCH_MAX);
 	s.match = pages_to_match(&s);
 	iopgt_scan_start_blocks(&s);
 	iopgt_scan_start_skipping(&s);
@@ -331,7 +332,7 @@ static int run_in_batches(struct iopgt_scan *scan)
 	scan->op->stats.looked_at += s.c.looked_at;
 	/* What the batch held comes again if it could not be replaced. */
 	if (flushed || s.batch_failed) {
-		scan->op->next = batch.slots[0].iova;
+		scan->op->next = slots[0].iova;
 		if (scan->op->next < scan->range.first)
 			scan->op->next = scan->range.first;
 	}

@@ -347,10 +347,11 @@ int iopgt_split_one(struct iopgt_table *table, struct iopgt_cursor *c, uint64_t 
                     struct iopgt_op *op)
 {
 	struct split_batch batch;
+	struct split_slot slot;
 	int level = c->level;
 	int err;
 
-	split_batch_start(&batch, table, op);
+	split_batch_start(&batch, table, op, &slot, 1);
 	err = iopgt_split_batch_add(&batch, c, block, false);
 	if (err)
 		return err;

@@ -28,16 +28,16 @@ struct split_slot {
 struct split_batch {
 	struct iopgt_table *table;
 	struct iopgt_op *op;
-	uint32_t count;
-	struct split_slot slots[SPLIT_BATCH_MAX];
+	struct split_slot *slots; /* the caller's */
+	uint32_t count, capacity;
 };
 
+/* The batch is full with `capacity` slots, SPLIT_BATCH_MAX at most. */
 static inline void split_batch_start(struct split_batch *b, struct iopgt_table *table,
-                                     struct iopgt_op *op)
+                                     struct iopgt_op *op, struct split_slot *slots,
+                                     uint32_t capacity)
 {
-	b->table = table;
-	b->op = op;
-	b->count = 0;
+	*b = (struct split_batch){.table = table, .op = op, .slots = slots, .capacity = capacity};
 }
 
 /* Whether the cursor stands in a table of the batch that is not linked yet. */
@@ -55,7 +55,7 @@ int iopgt_split_batch_add(struct split_batch *b, struct iopgt_cursor *c, uint64_
 
 static inline bool split_batch_full(const struct split_batch *b)
 {
-	return b->count == SPLIT_BATCH_MAX;
+	return b->count == b->capacity;
 }
 
 /*
