@@ -71,7 +71,7 @@ struct iopgt_capabilities {
  * that are not defined yet count as the largest defined one below.
  *
  * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: no descriptor.
  */
 int iopgt_capabilities_from_cpu(uint64_t mmfr0, uint64_t mmfr1, uint64_t mmfr2,
                                 struct iopgt_capabilities *capabilities);
@@ -81,7 +81,7 @@ int iopgt_capabilities_from_cpu(uint64_t mmfr0, uint64_t mmfr1, uint64_t mmfr2,
  * overridden by the system's description: correct the result then.
  *
  * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: no descriptor.
  */
 int iopgt_capabilities_from_smmu(uint32_t idr0, uint32_t idr3, uint32_t idr5,
                                  struct iopgt_capabilities *capabilities);
@@ -89,7 +89,7 @@ int iopgt_capabilities_from_smmu(uint32_t idr0, uint32_t idr3, uint32_t idr5,
 /*
  * What both can, for a table that both walk. `out` may be one of the others.
  * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: no descriptor.
  */
 int iopgt_capabilities_both(const struct iopgt_capabilities *a, const struct iopgt_capabilities *b,
                             struct iopgt_capabilities *out);
@@ -140,7 +140,7 @@ struct iopgt_wishes {
  * Return: IOPGT_OK; IOPGT_INCOMPATIBLE: there is none; IOPGT_BAD_ARGUMENT;
  * IOPGT_BAD_REGIME; IOPGT_BAD_FLAGS: an unknown flag or wish. After a failure
  * *config is not changed.
- * Stack: 512 bytes.
+ * Stack: 512 bytes. Touches: no descriptor.
  */
 int iopgt_best_config(const struct iopgt_capabilities *capabilities,
                       const struct iopgt_wishes *wishes, struct iopgt_config *config);
@@ -157,7 +157,7 @@ int iopgt_best_config(const struct iopgt_capabilities *capabilities,
  * iopgt_domain_attach to say. TABLE_ACCESSED is what it can: where the configuration
  * has IOPGT_CONFIG_TABLE_ACCESS_FLAG, the caller enables it (HAFT, see registers.h) or
  * takes the flag away.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: no descriptor.
  */
 int iopgt_walker_from_capabilities(const struct iopgt_capabilities *capabilities,
                                    const struct iopgt_config *config, struct iopgt_walker *walker);

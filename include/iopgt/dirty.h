@@ -65,7 +65,7 @@ static inline bool iopgt_bitmap_test(const struct iopgt_bitmap *bitmap, uint64_t
  *
  * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_BUSY; IOPGT_BAD_BITMAP; IOPGT_NO_DIRTY;
  * the common ones.
- * Stack: 6144 bytes.
+ * Stack: 6144 bytes. Touches: its range.
  */
 int iopgt_sync_dirty_log(struct iopgt_table *table, uint64_t iova, uint64_t size,
                          const struct iopgt_bitmap *bitmap, struct iopgt_op *op);
@@ -79,7 +79,7 @@ int iopgt_sync_dirty_log(struct iopgt_table *table, uint64_t iova, uint64_t size
  * invalidate_all or sync. What was cleaned before a failure is owed its
  * invalidation in op, and its pages are to be copied like all others after
  * iopgt_op_finish.
- * Stack: 6144 bytes.
+ * Stack: 6144 bytes. Touches: its range.
  */
 int iopgt_clear_dirty_log(struct iopgt_table *table, uint64_t iova, uint64_t size,
                           const struct iopgt_bitmap *bitmap, struct iopgt_op *op);
@@ -96,7 +96,7 @@ int iopgt_clear_dirty_log(struct iopgt_table *table, uint64_t iova, uint64_t siz
  *
  * Return: as iopgt_clear_dirty_log. After a failure the bits are complete for
  * what was cleaned.
- * Stack: 6144 bytes.
+ * Stack: 6144 bytes. Touches: its range.
  */
 int iopgt_read_and_clear_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
                                const struct iopgt_bitmap *bitmap, struct iopgt_op *op);
@@ -117,7 +117,7 @@ struct iopgt_dirty_visitor {
  * Return: IOPGT_OK; the callback's value, after which it is not called again:
  * op->next is where to go on (past the range's end if nothing is left); as
  * iopgt_read_and_clear_dirty.
- * Stack: 6144 bytes.
+ * Stack: 6144 bytes. Touches: its range.
  */
 int iopgt_for_each_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
                          const struct iopgt_dirty_visitor *visitor, struct iopgt_op *op);
@@ -134,7 +134,7 @@ int iopgt_for_each_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size
  * Return: as iopgt_sync_dirty_log, but IOPGT_NO_ACCESS_FLAG for IOPGT_NO_DIRTY:
  * in a domain, an attached walker that does not manage it; else, and without
  * walkers, the configuration does not.
- * Stack: 6144 bytes.
+ * Stack: 6144 bytes. Touches: its range.
  */
 int iopgt_read_and_clear_accessed(struct iopgt_table *table, uint64_t iova, uint64_t size,
                                   const struct iopgt_bitmap *bitmap, struct iopgt_op *op);

@@ -94,7 +94,7 @@ struct iopgt_domain {
  * invalidation callbacks are not used and may be null.
  *
  * Return: as iopgt_init; IOPGT_BAD_FLAGS; IOPGT_NO_DIRTY.
- * Stack: 512 bytes.
+ * Stack: 512 bytes. Touches: no descriptor.
  */
 int iopgt_domain_init(struct iopgt_domain *domain, const struct iopgt_config *config,
                       const struct iopgt_hal *hal, void *context, uint32_t flags);
@@ -102,7 +102,7 @@ int iopgt_domain_init(struct iopgt_domain *domain, const struct iopgt_config *co
 /*
  * Frees the table. Return: IOPGT_OK; IOPGT_IN_USE: walkers are attached, nothing
  * changed; as iopgt_fini.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: all tables.
  */
 int iopgt_domain_fini(struct iopgt_domain *domain);
 
@@ -122,7 +122,7 @@ int iopgt_domain_fini(struct iopgt_domain *domain);
  * now; IOPGT_INCOMPATIBLE: input or output size too small, or a non-coherent
  * walker at a table for coherent ones; IOPGT_BAD_BBM_LEVEL, IOPGT_BAD_HAL: a
  * field of the walker; IOPGT_BAD_ARGUMENT. After a failure nothing changed.
- * Stack: 512 bytes.
+ * Stack: 512 bytes. Touches: all tables.
  */
 int iopgt_domain_attach(struct iopgt_domain *domain, struct iopgt_walker *walker);
 
@@ -133,7 +133,7 @@ int iopgt_domain_attach(struct iopgt_domain *domain, struct iopgt_walker *walker
  * be skipped again from here on, each table descriptor is written first.
  *
  * Return: IOPGT_OK; IOPGT_NOT_ATTACHED; IOPGT_BAD_ARGUMENT.
- * Stack: 512 bytes.
+ * Stack: 512 bytes. Touches: all tables.
  */
 int iopgt_domain_detach(struct iopgt_domain *domain, struct iopgt_walker *walker);
 
@@ -146,7 +146,7 @@ enum iopgt_domain_capability {
 
 /*
  * Whether the domain, with the walkers attached now, can do it. Null: false.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: no descriptor.
  */
 bool iopgt_domain_capable(const struct iopgt_domain *domain, uint32_t capability);
 
@@ -162,7 +162,7 @@ bool iopgt_domain_capable(const struct iopgt_domain *domain, uint32_t capability
  *
  * Return: IOPGT_OK; IOPGT_NO_DIRTY: the table or an attached walker has no dirty
  * management; IOPGT_BAD_POLICY: no such policy, or too many cold_scans; as iopgt_switch_dirty_log.
- * Stack: 6144 bytes.
+ * Stack: 6144 bytes. Touches: its range.
  */
 int iopgt_set_dirty_tracking(struct iopgt_domain *domain, bool on, const struct iopgt_tracking *how,
                              struct iopgt_op *op);
@@ -188,7 +188,7 @@ int iopgt_set_dirty_tracking(struct iopgt_domain *domain, bool on, const struct 
  *
  * Return: IOPGT_OK; IOPGT_AGAIN; IOPGT_NO_DIRTY; IOPGT_NOT_TRACKING: on, while the
  * domain does not track; an error of the HAL; the common ones of table.h.
- * Stack: 6144 bytes.
+ * Stack: 6144 bytes. Touches: its range.
  */
 int iopgt_switch_dirty_log(struct iopgt_domain *domain, bool on, uint64_t iova, uint64_t size,
                            struct iopgt_op *op);
@@ -206,7 +206,7 @@ int iopgt_switch_dirty_log(struct iopgt_domain *domain, bool on, uint64_t iova, 
  *
  * Context and Return: as iopgt_merge_page, without IOPGT_WOULD_BREAK;
  * IOPGT_NOT_TRACKING: the domain does not track with IOPGT_SPLIT_ADAPTIVE.
- * Stack: 5632 bytes.
+ * Stack: 5632 bytes. Touches: its range.
  */
 int iopgt_merge_cold(struct iopgt_domain *domain, uint64_t iova, uint64_t size,
                      struct iopgt_op *op);

@@ -36,7 +36,7 @@ extern "C" {
  * The walker may have the read-only entry cached (R_XCLRD): op owes the leaf's
  * invalidation, and the access is to run again after iopgt_op_finish(op). So it
  * does where the leaf is writable already.
- * Stack: 512 bytes.
+ * Stack: 512 bytes. Touches: an address.
  */
 int iopgt_handle_write_fault(struct iopgt_table *table, uint64_t iova, uint32_t access,
                              struct iopgt_op *op);
@@ -44,7 +44,7 @@ int iopgt_handle_write_fault(struct iopgt_table *table, uint64_t iova, uint32_t 
 /*
  * An access flag fault: sets the flag, in all entries of a contiguous group. No
  * invalidation is needed: an entry without it is never cached.
- * Stack: 512 bytes.
+ * Stack: 512 bytes. Touches: an address.
  */
 int iopgt_handle_access_fault(struct iopgt_table *table, uint64_t iova);
 
@@ -52,7 +52,7 @@ int iopgt_handle_access_fault(struct iopgt_table *table, uint64_t iova);
  * A translation fault. IOPGT_OK: something is mapped, or is being replaced at
  * this moment (break-before-make level 0; nT at level 1, which a CPU may report
  * so, R_MRRPW).
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: an address.
  */
 int iopgt_handle_translation_fault(const struct iopgt_table *table, uint64_t iova);
 

@@ -113,14 +113,14 @@ struct iopgt_tlbi {
  * Return: IOPGT_OK; IOPGT_BAD_RANGE: more than max_operations operations, invalidate
  * all instead; or size is 0; IOPGT_BAD_ALIGNMENT: not a multiple of the granule;
  * IOPGT_BAD_ARGUMENT; IOPGT_BAD_FLAGS; IOPGT_BAD_REGIME; IOPGT_BAD_GRANULE.
- * Stack: 512 bytes.
+ * Stack: 512 bytes. Touches: no descriptor.
  */
 int iopgt_tlbi_begin(struct iopgt_tlbi *tlbi, const struct iopgt_tlbi_target *target,
                      const struct iopgt_invalidation *request);
 
 /*
  * Gives the next operation. Return: false: there is none left, *operation is not changed.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: no descriptor.
  */
 bool iopgt_tlbi_next(struct iopgt_tlbi *tlbi, struct iopgt_tlbi_operation *operation);
 
@@ -131,7 +131,7 @@ bool iopgt_tlbi_next(struct iopgt_tlbi *tlbi, struct iopgt_tlbi_operation *opera
  * ASIDE1; 0 where the instruction takes none (VMALLE1, ALLE2, VMALLS12E1).
  *
  * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT; IOPGT_BAD_FLAGS; IOPGT_BAD_REGIME.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: no descriptor.
  */
 int iopgt_tlbi_all(const struct iopgt_tlbi_target *target, struct iopgt_tlbi_operation *operation);
 

@@ -131,7 +131,7 @@ struct iopgt_registers {
  * IOPGT_STAGE1_EL1; STALL with ats at stage 2, which is ILLEGAL); IOPGT_BAD_WALK:
  * HARDWARE_ACCESS on a non-coherent walk (R_WLTNL). After a failure *out is not
  * changed.
- * Stack: 512 bytes.
+ * Stack: 512 bytes. Touches: no descriptor.
  */
 int iopgt_registers(const struct iopgt_table *table, const struct iopgt_register_inputs *inputs,
                     struct iopgt_registers *out);
@@ -156,7 +156,7 @@ int iopgt_registers(const struct iopgt_table *table, const struct iopgt_register
  * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT; IOPGT_INCOMPATIBLE: not a lower and an upper
  * half; DS, ASID or anything else of TCR, CD and STE that both share differs (the
  * coherence of the walk, too). After a failure *out is not changed.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: no descriptor.
  */
 int iopgt_registers_both_halves(const struct iopgt_registers *lower,
                                 const struct iopgt_registers *upper, struct iopgt_registers *out);
@@ -173,7 +173,7 @@ int iopgt_registers_both_halves(const struct iopgt_registers *lower,
  * AArch64 stage 1 above an AArch32 stage 2 (ILLEGAL, IHI 0070 5.4 AA64); ats that
  * differs, where neither is 0, or with a stage 2 that stalls (ILLEGAL, 5.2 EATS).
  * After a failure out is not changed.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: no descriptor.
  */
 int iopgt_registers_nested(const struct iopgt_registers *stage1,
                            const struct iopgt_registers *stage2, uint64_t *out);

@@ -91,7 +91,7 @@ struct iopgt_table {
  * _INPUT_BITS, _OUTPUT_BITS, _LEAF_SIZES, _BBM_LEVEL, _DIRTY_MODE, _FLAGS,
  * _WALK, _HAL: that field of the configuration or the HAL; IOPGT_NO_MEMORY;
  * IOPGT_BAD_TABLE_MEMORY. After a failure nothing is allocated.
- * Stack: 512 bytes.
+ * Stack: 512 bytes. Touches: no descriptor.
  */
 int iopgt_init(struct iopgt_table *table, const struct iopgt_config *config,
                const struct iopgt_hal *hal, void *context);
@@ -103,7 +103,7 @@ int iopgt_init(struct iopgt_table *table, const struct iopgt_config *config,
  * call on the table runs; every op on it is finished.
  * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT; IOPGT_BAD_TABLE: what was behind that
  * table descriptor is not freed, all else is.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: all tables.
  */
 int iopgt_fini(struct iopgt_table *table);
 
@@ -157,7 +157,7 @@ struct iopgt_tree {
  * Return: as iopgt_init; IOPGT_BAD_ROOT; IOPGT_CORRUPT: a broken rule;
  * IOPGT_BAD_TABLE: more than max_tables; an error of the HAL. After a failure the
  * tree is as before, and nothing is owned.
- * Stack: 5120 bytes.
+ * Stack: 5120 bytes. Touches: all tables.
  */
 int iopgt_open(struct iopgt_table *table, const struct iopgt_config *config,
                const struct iopgt_hal *hal, void *context, const struct iopgt_tree *tree);
@@ -185,7 +185,7 @@ int iopgt_open(struct iopgt_table *table, const struct iopgt_config *config,
  * what cannot be reached), empty tables may; an earlier part that returned
  * IOPGT_AGAIN stays. What a failed call had already made valid is owed an
  * invalidation in op.
- * Stack: 2816 bytes.
+ * Stack: 2816 bytes. Touches: its range.
  */
 int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *mapping, struct iopgt_op *op);
 
@@ -200,7 +200,7 @@ int iopgt_map(struct iopgt_table *table, const struct iopgt_mapping *mapping, st
  * IOPGT_WOULD_SPLIT: a block that crosses an end cannot be split, what is
  * before it is unmapped; a contiguous group that crosses one cannot be broken
  * up, nothing is unmapped; an error of the HAL; the common ones above.
- * Stack: 2304 bytes.
+ * Stack: 2304 bytes. Touches: its range.
  */
 int iopgt_unmap(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op);
 
@@ -213,7 +213,7 @@ int iopgt_unmap(struct iopgt_table *table, uint64_t iova, uint64_t size, struct 
  * until then: it is kept in op.
  *
  * Context and Return: as iopgt_unmap; IOPGT_BAD_BITMAP, IOPGT_NO_DIRTY.
- * Stack: 2304 bytes.
+ * Stack: 2304 bytes. Touches: its range.
  */
 int iopgt_unmap_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
                       const struct iopgt_bitmap *bitmap, struct iopgt_op *op);
@@ -230,7 +230,7 @@ int iopgt_unmap_dirty(struct iopgt_table *table, uint64_t iova, uint64_t size,
  *
  * Context: until iopgt_op_finish walkers may use the old permissions.
  * Return: as iopgt_unmap; IOPGT_BAD_PROT.
- * Stack: 2304 bytes.
+ * Stack: 2304 bytes. Touches: its range.
  */
 int iopgt_protect(struct iopgt_table *table, uint64_t iova, uint64_t size, uint32_t prot,
                   struct iopgt_op *op);
@@ -262,7 +262,7 @@ struct iopgt_translation {
  * one instant: a walker may change it at once.
  * Return: IOPGT_OK; IOPGT_NOT_MAPPED; IOPGT_BUSY: being replaced, ask again;
  * IOPGT_BAD_RANGE; IOPGT_BAD_ARGUMENT; IOPGT_BAD_TABLE.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: an address.
  */
 int iopgt_translate(const struct iopgt_table *table, uint64_t iova,
                     struct iopgt_translation *translation);
@@ -281,7 +281,7 @@ struct iopgt_mapping_visitor {
  * Context: as iopgt_translate. The callback may call translate on this table.
  * Return: IOPGT_OK; IOPGT_AGAIN (a run may then be cut in two); the callback's
  * value; the common ones above.
- * Stack: 512 bytes.
+ * Stack: 512 bytes. Touches: its range.
  */
 int iopgt_for_each_mapping(const struct iopgt_table *table, uint64_t iova, uint64_t size,
                            const struct iopgt_mapping_visitor *visitor, struct iopgt_op *op);
@@ -298,7 +298,7 @@ struct iopgt_writer {
  *
  * Context: as iopgt_translate.
  * Return: IOPGT_OK; IOPGT_AGAIN; the common ones above.
- * Stack: 1024 bytes.
+ * Stack: 1024 bytes. Touches: its range.
  */
 int iopgt_dump(const struct iopgt_table *table, uint64_t iova, uint64_t size,
                const struct iopgt_writer *writer, struct iopgt_op *op);
@@ -333,13 +333,13 @@ struct iopgt_finding {
  * Context: no other call on the table runs, every op is finished. Walkers may
  * run. Time is that of reading all tables: for tests and debug builds.
  * Return: IOPGT_OK: `finding` has IOPGT_RULE_NONE; IOPGT_CORRUPT; IOPGT_BAD_ARGUMENT.
- * Stack: 3840 bytes.
+ * Stack: 3840 bytes. Touches: all tables.
  */
 int iopgt_check(const struct iopgt_table *table, struct iopgt_finding *finding);
 
 /*
  * A text for an enum iopgt_rule, never null. Pure.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: no descriptor.
  */
 const char *iopgt_rule_text(uint32_t rule);
 
@@ -348,7 +348,7 @@ const char *iopgt_rule_text(uint32_t rule);
  * take from alloc_table: what to reserve before an IOPGT_OP_ATOMIC call.
  *
  * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT, _BAD_ALIGNMENT, _BAD_RANGE.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: no descriptor.
  */
 int iopgt_tables_needed(const struct iopgt_table *table, uint64_t iova, uint64_t size,
                         uint64_t *tables);
@@ -361,7 +361,7 @@ struct iopgt_table_usage {
 /*
  * Memory in use. Tables that an unfinished op still holds are not counted.
  * Return: IOPGT_OK; IOPGT_BAD_ARGUMENT.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: no descriptor.
  */
 int iopgt_table_stats(const struct iopgt_table *table, struct iopgt_table_usage *stats);
 
@@ -371,7 +371,7 @@ int iopgt_table_stats(const struct iopgt_table *table, struct iopgt_table_usage 
  *
  * Context: no other call maps or unmaps in the range; readers as beside iopgt_unmap.
  * Return: IOPGT_OK; IOPGT_AGAIN; an error of the HAL; the common ones above.
- * Stack: 512 bytes.
+ * Stack: 512 bytes. Touches: its range.
  */
 int iopgt_trim(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op);
 
@@ -395,7 +395,7 @@ int iopgt_trim(struct iopgt_table *table, uint64_t iova, uint64_t size, struct i
  * half. After a HAL error, tables whose block may still be cached are marked, and
  * op owes the invalidation; until this verb is called again over them, cleaning
  * or removing a page below invalidates the whole block's range.
- * Stack: 6144 bytes.
+ * Stack: 6144 bytes. Touches: its range.
  */
 int iopgt_split_block(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op);
 
@@ -412,7 +412,7 @@ int iopgt_split_block(struct iopgt_table *table, uint64_t iova, uint64_t size, s
  * error of the HAL: the tables whose replacement was under way are linked again,
  * with all that was marked; or, if it was the second wait of level 1, they are
  * blocks. Either way op owes the invalidation.
- * Stack: 5632 bytes.
+ * Stack: 5632 bytes. Touches: its range.
  */
 int iopgt_merge_page(struct iopgt_table *table, uint64_t iova, uint64_t size, struct iopgt_op *op);
 

@@ -6,9 +6,16 @@
  * (iova, size). `iova` is an input address of the table, `phys` an output
  * address or the address of a table. A granule is the size of the smallest page.
  *
- * "Stack" in a function's comment is the most that a call needs, as gcc 12 compiles it for
- * x86-64 with -O2, without what callbacks need. No function calls itself, and no frame's size
- * depends on input.
+ * In a function's comment "Stack" is the most that a call needs, as gcc 12 compiles it for
+ * x86-64 with -O2, without what callbacks need; no function calls itself, and no frame's size
+ * depends on input. "Touches" says which descriptors the call reads or writes at most:
+ *
+ * - an address: one a level, 5 at most, and those of a contiguous group, 128 at most.
+ * - its range: at each level those of which the range covers a part, and at its ends all of
+ *   a table that takes a block's place, or that may be empty, and of a contiguous group.
+ *   (Of iopgt_set_dirty_tracking: all of the table.) With a budget: see iopgt_op.
+ * - all tables: those of all tables; with iopgt_tree.max_tables of so many.
+ * - what is owed: two of each table that was unlinked; all where dirty bits are taken.
  */
 #ifndef IOPGT_TYPES_H
 #define IOPGT_TYPES_H
@@ -78,7 +85,7 @@ enum iopgt_error {
 
 /*
  * A text for a code, never null; a positive or foreign code has a text too. Pure.
- * Stack: 256 bytes.
+ * Stack: 256 bytes. Touches: no descriptor.
  */
 const char *iopgt_strerror(int error);
 
@@ -162,8 +169,10 @@ struct iopgt_gather {
 struct iopgt_op {
 	uint32_t flags;  /* of enum iopgt_op_flag */
 	uint64_t budget; /* descriptors a call may touch, 0: no bound. Each call makes
-	                               some progress, and may exceed it by one table, or
-	                               by 64 where block sizes change */
+	                               some progress, and may exceed it by one table and what
+	                               leads there; unmap by two; by 64 where block sizes change.
+	                               Where it splits a block it waits, and completes all that
+	                               op owes */
 	uint64_t next;   /* out, on IOPGT_AGAIN: call again with the range from here on.
 	                               Until it is done, the whole range belongs to the sequence */
 	struct iopgt_stats stats;
@@ -186,7 +195,7 @@ struct iopgt_op {
  * IOPGT_BUSY: failed waits of other ops made this one's worthless: nothing was
  * freed, all is still owed, call again; IOPGT_BAD_TABLE: phys_to_virt gave null
  * for an unlinked table, the tables are still owed.
- * Stack: 512 bytes.
+ * Stack: 512 bytes. Touches: what is owed.
  */
 int iopgt_op_finish(struct iopgt_op *op);
 

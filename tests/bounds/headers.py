@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Holds the public headers to the stack that their functions use.
+"""Holds the public headers to what they say of the bounds of each function.
 
-    tests/bounds/stack.py [--list] [CC [FOLDER]]   CC: gcc 10 or later for x86-64
+    tests/bounds/headers.py [--list] [CC [FOLDER]]   CC: gcc 10 or later for x86-64
 
 Compiles lib/ by CC with -O2 and has it write the call graph with each function's frame.
 Of each public function the deepest path is summed up, return addresses included, what
@@ -10,6 +10,9 @@ callbacks of the host and the caller need not. It must not be more than the line
 `Stack: N bytes` of the comment above its declaration says, nor less than half of it. No
 function calls itself, through others either, and no frame's size depends on its input.
 --list prints what each function needs, with the path.
+
+What the line says that a call touches is one of TOUCHES, and those that touch descriptors
+are called by the test of it beside this script.
 """
 
 import concurrent.futures
@@ -28,6 +31,9 @@ STEP = 256  # what headers say is a multiple of it
 FOREIGN = [r"hal->\w+", r"w->tlb->\w+", r"visitor->visit", r"writer->line"]
 # The four that compilers call by themselves; the host has them.
 HOSTS = {"memcpy", "memset", "memmove", "memcmp"}
+# What a call may touch, and the file that has each such function.
+TOUCHES = {"no descriptor": None, "an address": "test_touched.c", "its range": "work.c",
+           "all tables": "test_touched.c", "what is owed": "test_touched.c"}
 
 
 class Wrong(Exception):
@@ -123,14 +129,17 @@ def pointer_targets():
 
 
 def declarations():
-    """(name, where, bytes that its comment states or None) of each public function."""
+    """(name, where, bytes and touches that its comment states) of each public function."""
     for path in sorted((ROOT / "include" / "iopgt").glob("*.h")):
         text = path.read_text()
         for match in re.finditer(r"^(?!static)\w[\w *]*?\b(iopgt_\w+)\([^;{]*\);", text, re.M):
             comment = re.search(r"/\*((?:(?!\*/).)*)\*/\n$", text[:match.start()], re.S)
-            stated = re.search(r"Stack: (\d+) bytes", comment[1]) if comment else None
+            text_above = comment[1] if comment else ""
+            stack = re.search(r"Stack: (\d+) bytes\.", text_above)
+            touches = re.search(r"Touches: ([a-z ]+)\.", text_above)
             line = text.count("\n", 0, match.start()) + 1
-            yield match[1], f"{path.relative_to(ROOT)}:{line}", stated and int(stated[1])
+            yield (match[1], f"{path.relative_to(ROOT)}:{line}", stack and int(stack[1]),
+                   touches and touches[1])
 
 
 def compare(name, where, stated, need):
@@ -144,6 +153,16 @@ def compare(name, where, stated, need):
     return []
 
 
+def check_touches(name, where, touches):
+    if touches not in TOUCHES:
+        return [f"{where}: {name}: say what it touches: {', '.join(TOUCHES)}"]
+    tested = TOUCHES[touches]
+    if tested and not re.search(rf"\b{name}\b",
+                                (pathlib.Path(__file__).parent / tested).read_text()):
+        return [f"{where}: {name} is not in {tested}"]
+    return []
+
+
 def main():
     arguments = [a for a in sys.argv[1:] if a != "--list"]
     compiler = arguments[0] if arguments else "gcc"
@@ -154,7 +173,8 @@ def main():
     findings, public = program.findings, 0
     for function in program.frames:
         program.deepest(function)
-    for name, where, stated in declarations():
+    for name, where, stated, touches in declarations():
+        findings += check_touches(name, where, touches)
         if name not in program.frames:
             findings.append(f"{where}: {name} is not defined in lib/")
             continue

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Programs for another Linux host, run by qemu-user: scripts/hosts gives IOPGT_HOST, as
+# s390x-linux-gnu, and the compiler, gcc or clang by name.
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES IOPGT_HOST IOPGT_HOST_COMPILER)
+string(REGEX REPLACE "-.*" "" CMAKE_SYSTEM_PROCESSOR "${IOPGT_HOST}")
+set(CMAKE_SYSTEM_NAME Linux)
+if(IOPGT_HOST_COMPILER MATCHES "clang")
+	set(CMAKE_C_COMPILER ${IOPGT_HOST_COMPILER})
+	set(CMAKE_C_COMPILER_TARGET ${IOPGT_HOST})
+else()
+	set(CMAKE_C_COMPILER ${IOPGT_HOST}-${IOPGT_HOST_COMPILER})
+endif()
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-${CMAKE_SYSTEM_PROCESSOR} -L /usr/${IOPGT_HOST})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
