@@ -21,6 +21,19 @@ static uint64_t tables(const struct fixture *f)
 	return usage.tables;
 }
 
+/* --- The host's cleaning --- */
+
+/* Where the first entry is taken, none is to be cleaned. */
+static void nothing_is_cleaned_where_nothing_is_mapped(struct fixture *f)
+{
+	struct iopgt_mapping mapping = fixture_mapping(AT(f), PHYS(f), granule(f), RW);
+	struct iopgt_op op = new_op(f);
+
+	fixture_map(f, &mapping);
+	expect(IOPGT_EXISTS, iopgt_map(f->table, &mapping, &op));
+	finish(f, &op);
+}
+
 /* --- The harvest of unmap_dirty --- */
 
 /* The split's own wait completed the op, and with it forgot the bitmap. */
@@ -406,6 +419,8 @@ int main(void)
 		TEST(FIXTURE_GRANULES, map_after_unmaps_in_one_op_is_seen_at_once),
 		TEST_WITH(FIXTURE_GRANULES, map_after_unmaps_in_one_op_is_seen_at_once,
 	                  .host.max_ranges = 1),
+		TEST_WITH(FIXTURE_GRANULES, nothing_is_cleaned_where_nothing_is_mapped,
+	                  .config_flags = IOPGT_CONFIG_NON_COHERENT, .dirty = FIXTURE_NO_DIRTY),
 		TEST(0, trim_in_pieces_takes_upper_tables_too),
 		TEST(0, a_sequence_is_continued_by_its_own_verb_only),
 		TEST(0, a_table_at_physical_address_0_is_harvested_and_freed),

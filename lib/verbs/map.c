@@ -185,8 +185,8 @@ static int map_leaves(struct map_state *s)
 	uint32_t taken;
 
 	s->steps = put_leaves(s, count);
-	table_clean(s->table, entry, s->steps);
 	if (s->steps) {
+		table_clean(s->table, entry, s->steps);
 		made_leaves(s);
 		return IOPGT_OK;
 	}

@@ -142,7 +142,7 @@ static void clean(void *context, const void *address, uint32_t bytes)
 	struct test_host *host = context;
 
 	enter(host, HOST_CLEAN);
-	if (!pool_virt(host->pool, pool_phys(host->pool, address), bytes))
+	if (!bytes || !pool_virt(host->pool, pool_phys(host->pool, address), bytes))
 		violate(host, "clean of %p, %" PRIu32 " bytes: no table", address, bytes);
 	else
 		pool_clean(host->pool, address, bytes);
