@@ -328,10 +328,67 @@ static void a_piece_that_fails_keeps_those_before_it(struct fixture *f)
 	expect_mapped(f, 2 * block(f), 0, granule(f));
 }
 
+/* --- A page like the last one --- */
+
+/* One page; nothing but what is said is wrong with it. */
+static void expect_refused(struct fixture *f, int error, uint64_t iova, uint64_t phys)
+{
+	struct iopgt_mapping mapping = fixture_mapping(iova, phys, granule(f), RW);
+	struct iopgt_op op = new_op(f);
+
+	expect(error, iopgt_map(f->table, &mapping, &op));
+	assert_int_equal(op.stats.mapped, 0);
+	finish(f, &op);
+}
+
+static void a_page_like_the_last_one_is_checked_as_any(struct fixture *f)
+{
+	uint64_t g = granule(f), iova = 4 * block(f), phys = 12 * block(f);
+
+	for (unsigned i = 0; i < 3; i++)
+		map(f, iova + i * g, phys + i * g, g, RW);
+	expect_refused(f, IOPGT_EXISTS, iova + g, phys + 7 * g);
+	expect_refused(f, IOPGT_BAD_ALIGNMENT, iova + 3 * g, phys + 8);
+	expect_refused(f, IOPGT_BAD_ALIGNMENT, iova + 3 * g + 8, phys);
+	expect_refused(f, IOPGT_BAD_OUTPUT, iova + 3 * g, UINT64_C(1) << f->config.output_bits);
+	expect_mapped(f, iova, phys, 3 * g);
+	expect_unmapped(f, iova + 3 * g, g);
+}
+
+/* By one op: the old translation is gone before the new one is there. */
+static void a_page_that_moves_is_invalidated_between(struct fixture *f)
+{
+	uint64_t g = granule(f), iova = 4 * block(f), phys = 12 * block(f);
+	struct iopgt_mapping mapping = fixture_mapping(iova, phys + 5 * g, g, RW);
+	struct iopgt_op op = new_op(f);
+	uint64_t syncs, publishes;
+
+	map(f, iova, phys, g, RW);
+	map(f, iova + g, phys + g, g, RW);
+	read_page(f, iova);
+	expect(IOPGT_OK, iopgt_unmap(f->table, iova, g, &op));
+	syncs = host_calls(&f->host, HOST_SYNC);
+	publishes = host_calls(&f->host, HOST_PUBLISH);
+	expect(IOPGT_OK, iopgt_map(f->table, &mapping, &op));
+	assert_int_equal(host_calls(&f->host, HOST_SYNC), syncs + 1);
+	assert_int_equal(host_calls(&f->host, HOST_PUBLISH), publishes + 1);
+	mapping.iova = iova + 2 * g;
+	expect(IOPGT_OK, iopgt_map(f->table, &mapping, &op));
+	assert_int_equal(host_calls(&f->host, HOST_SYNC), syncs + 1);
+	assert_int_equal(host_calls(&f->host, HOST_PUBLISH), publishes + 2);
+	finish(f, &op);
+}
+
 int main(void)
 {
 	const uint32_t all = FIXTURE_GRANULES | FIXTURE_REGIMES;
 	const struct fixture_test tests[] = {
+		TEST(FIXTURE_GRANULES, a_page_like_the_last_one_is_checked_as_any),
+		TEST_WITH(FIXTURE_GRANULES, a_page_like_the_last_one_is_checked_as_any,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR),
+		TEST(FIXTURE_GRANULES, a_page_that_moves_is_invalidated_between),
+		TEST_WITH(FIXTURE_GRANULES, a_page_that_moves_is_invalidated_between,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR),
 		TEST(FIXTURE_GRANULES, map_refuses_what_is_not_aligned),
 		TEST(all, map_refuses_ranges_outside_of_the_input_space),
 		TEST(FIXTURE_GRANULES, map_refuses_ranges_outside_of_the_output_space),
