@@ -18,7 +18,7 @@ static void begin(struct explore *x, struct fixture *f)
 	explore_begin(x, f);
 	x->bounds = (struct explore_bounds){2, 0, 500, 30};
 	if (explore_is_long())
-		x->bounds = (struct explore_bounds){3, 2, 40000, 1000};
+		x->bounds = (struct explore_bounds){3, 2, 25000, 1000};
 }
 
 /*

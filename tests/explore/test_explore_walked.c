@@ -27,7 +27,7 @@ static void begin(struct explore *x, struct fixture *f)
 	explore_begin(x, f);
 	x->bounds = (struct explore_bounds){3, 1, 600, 30};
 	if (explore_is_long())
-		x->bounds = (struct explore_bounds){3, 3, 40000, 1000};
+		x->bounds = (struct explore_bounds){3, 3, 25000, 1000};
 }
 
 /* Not every clearing verb with everything, but in a long run. */
