@@ -162,6 +162,17 @@ static struct faults find_faults(const struct trial *trial)
 
 /* --- Choices --- */
 
+/* Sizes around those where something begins or ends, or any. */
+static uint8_t choose_bits(struct trial *trial)
+{
+	static const uint8_t edges[] = {15, 16, 17, 24, 25, 31, 32, 33, 36, 39, 40,
+	                                41, 42, 44, 47, 48, 49, 51, 52, 53, 63, 64};
+
+	if (take(trial, 4) == 3)
+		return (uint8_t)fuzz_number(&trial->source);
+	return edges[take(trial, COUNT(edges))];
+}
+
 static void spoil_config(struct trial *trial)
 {
 	struct iopgt_config *config = &trial->config;
@@ -172,18 +183,17 @@ static void spoil_config(struct trial *trial)
 		config->regime = (uint32_t)(take(trial, 2) ? take(trial, 8) : fuzz_number(source));
 		break;
 	case 1:
-		config->flags ^= (uint32_t)BIT(take(trial, 32));
+		config->flags ^= (uint32_t)BIT(take(trial, 3) ? take(trial, 11) : take(trial, 32));
 		break;
 	case 2:
-		config->granule_shift = (uint8_t)source_take(source, 1);
+		config->granule_shift =
+			(uint8_t)(take(trial, 2) ? 10 + take(trial, 8) : fuzz_number(source));
 		break;
 	case 3:
-		config->input_bits =
-			(uint8_t)(take(trial, 8) ? take(trial, 66) : fuzz_number(source));
+		config->input_bits = choose_bits(trial);
 		break;
 	case 4:
-		config->output_bits =
-			(uint8_t)(take(trial, 8) ? take(trial, 66) : fuzz_number(source));
+		config->output_bits = choose_bits(trial);
 		break;
 	case 5:
 		config->bbm_level =

@@ -19,6 +19,7 @@ those was caught.
 """
 
 import argparse
+import base64
 import collections
 import concurrent.futures
 import json
@@ -131,6 +132,15 @@ class Session:
         self.lock = threading.Lock()
         self.kills = collections.Counter()
         self.runs = []
+        self.memory = self.tree.folder / "kills-logic.json"  # of earlier sessions
+        pristine = self.tree.folder / "pristine"
+        self.numbers = {}  # of functions; macros have none
+        for path in scan.sources(pristine):
+            text = clean_text(path.read_text())
+            for first, _, name in scan.functions(text):
+                if text[first - 1] == "{":
+                    self.numbers.setdefault((path.relative_to(pristine).as_posix(), name),
+                                            len(self.numbers))
         self.results = {}  # name: run, "survived", "same", "unbuilt"
 
     def leave_out_heavy(self):
@@ -139,38 +149,71 @@ class Session:
         for name in heavy + ["test_threads", "test_mutants_threads", "test_stream"]:
             (self.tree.folder / "tests" / (name + ".c")).unlink(missing_ok=True)
 
-    def try_right(self, program):
+    def reach_library(self):
+        """Built so that each function says that it was come by."""
+        folder = builds.Mutated(self.tree, "logic-reach").folder
+        for path in scan.sources(self.tree.folder / "pristine"):
+            file, text = path.relative_to(self.tree.folder / "pristine").as_posix(), path.read_text()
+            for first, _, name in sorted(scan.functions(clean_text(text)), reverse=True):
+                if text[first - 1] == "{":
+                    text = f"{text[:first]}reach({self.numbers[file, name]});{text[first:]}"
+            (folder / "lib" / file).write_text(text)
+        self.tree.prepare(folder)
+        objects = folder / "objects"
+        self.tree.compile(self.variant, self.tree.library, objects, builds.LIBRARY_FLAGS, folder)
+        self.tree.compile(self.variant, [str(HERE / "reach.c")], objects, builds.LIBRARY_FLAGS)
+        self.tree.link_library(self.variant, folder,
+                               sorted(str(p) for p in objects.glob("*.o")))
+        return folder
+
+    def try_right(self, program, library):
+        reached = self.tree.folder / f"reached.{threading.get_ident()}"
         run = builds.Run(self.variant, program)
-        failed, how, output, run.seconds = run.run(
-            self.tree.folder / "right" / self.variant.name, 100)
+        failed, how, output, run.seconds = run.run(library, 100, reached)
         if failed:
             print(f"{output[-1000:]}\n{run.name} fails with the right library: {how}")
-        return None if failed else run
+            return None
+        run.places = reached.read_bytes()
+        reached.unlink()
+        return run
 
     def prepare(self):
-        """The right library and the programs, unless they are there; how long they take."""
+        """The right library and the programs, unless they are there; what they come by."""
         memory = self.tree.folder / "runs-logic.json"
         if not memory.exists():
             self.leave_out_heavy()
             programs = self.tree.build(self.variant)
+            library = self.reach_library()
             with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
-                runs = [run for run in pool.map(self.try_right, programs) if run]
-            memory.write_text(json.dumps([(str(r.program), r.seconds) for r in runs]))
-        for program, seconds in json.loads(memory.read_text()):
+                runs = [run for run in pool.map(lambda p: self.try_right(p, library), programs)
+                        if run]
+            memory.write_text(json.dumps([
+                (str(r.program), r.seconds, base64.b64encode(r.places).decode()) for r in runs]))
+        for program, seconds, places in json.loads(memory.read_text()):
             run = builds.Run(self.variant, pathlib.Path(program))
-            run.seconds = seconds
+            run.seconds, run.places = seconds, base64.b64decode(places)
             if seconds < MOST_SECONDS:
                 self.runs.append(run)
+        if self.memory.exists():
+            self.kills.update({tuple(key): count
+                               for key, count in json.loads(self.memory.read_text())})
         for i in range(self.jobs):
             self.mutated.put(builds.Mutated(self.tree, f"logic-{i}"))
         print(f"{len(self.runs)} programs, {sum(r.seconds for r in self.runs):.0f} s", flush=True)
 
-    def candidates(self, file):
-        """Those that have caught others of this file, and are fast, first."""
+    def candidates(self, mutant):
+        """Those that come by its function; which have caught others of it, or of its file, first."""
+        file, function = mutant.name.split()[:2]
+        number = self.numbers.get((file, function))
+
+        def rank(run):
+            return (0.05 + run.seconds) / (
+                1 + self.kills[("", run.name)] + 10 * self.kills[file, run.name]
+                + 100 * self.kills[file + " " + function, run.name]
+                + (30 if pathlib.Path(file).stem in run.name else 0))
+
         with self.lock:
-            return sorted(self.runs, key=lambda run: (0.05 + run.seconds) / (
-                1 + self.kills[run.name] + 20 * self.kills[file, run.name]
-                + (30 if pathlib.Path(file).stem in run.name else 0)))
+            return sorted((r for r in self.runs if number is None or r.places[number]), key=rank)
 
     def hunt(self, mutant, folder):
         text = (self.tree.folder / "pristine" / mutant.file).read_text()
@@ -181,7 +224,7 @@ class Session:
             return "unbuilt"
         if library is None:
             return "same"
-        for run in self.candidates(mutant.file):
+        for run in self.candidates(mutant):
             if run.run(library, max(LEAST_TIMEOUT, 10 * run.seconds))[0]:
                 return run
         return "survived"
@@ -198,8 +241,10 @@ class Session:
         with self.lock:
             said = result
             if isinstance(result, builds.Run):
-                self.kills[result.name] += 1
-                self.kills[mutant.file, result.name] += 1
+                file, function = mutant.name.split()[:2]
+                for key in ("", file, file + " " + function):
+                    self.kills[key, result.name] += 1
+                self.memory.write_text(json.dumps([(k, n) for k, n in self.kills.items()]))
                 said = result.name
             self.results[mutant.name] = result
             print(f"{mutant.name}\n        {said}  [{time.monotonic() - begin:.1f} s]", flush=True)
