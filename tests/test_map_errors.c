@@ -355,6 +355,24 @@ static void a_page_like_the_last_one_is_checked_as_any(struct fixture *f)
 	expect_unmapped(f, iova + 3 * g, g);
 }
 
+static void a_wrong_op_is_refused_for_a_page_as_for_any(struct fixture *f)
+{
+	uint64_t g = granule(f), iova = 4 * block(f), phys = 12 * block(f);
+	struct iopgt_mapping mapping = fixture_mapping(iova + 2 * g, phys, g, RW);
+	struct iopgt_op unknown = {.flags = IOPGT_OP_ALL_FLAGS + 1}, foreign = {0};
+	struct iopgt_table other = {0};
+
+	foreign.gather.table = &other;
+	map(f, iova, phys, g, RW);
+	map(f, iova + g, phys + g, g, RW);
+	expect(IOPGT_BAD_FLAGS, iopgt_map(f->table, &mapping, &unknown));
+	expect(IOPGT_BAD_FLAGS, iopgt_unmap(f->table, iova, g, &unknown));
+	expect(IOPGT_WRONG_OP, iopgt_map(f->table, &mapping, &foreign));
+	expect(IOPGT_WRONG_OP, iopgt_unmap(f->table, iova, g, &foreign));
+	expect_mapped(f, iova, phys, 2 * g);
+	expect_unmapped(f, iova + 2 * g, g);
+}
+
 /* By one op: the old translation is gone before the new one is there. */
 static void a_page_that_moves_is_invalidated_between(struct fixture *f)
 {
@@ -385,6 +403,8 @@ int main(void)
 	const struct fixture_test tests[] = {
 		TEST(FIXTURE_GRANULES, a_page_like_the_last_one_is_checked_as_any),
 		TEST_WITH(FIXTURE_GRANULES, a_page_like_the_last_one_is_checked_as_any,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR),
+		TEST_WITH(FIXTURE_GRANULES, a_wrong_op_is_refused_for_a_page_as_for_any,
 	                  .host.hal_flags = IOPGT_HAL_LINEAR),
 		TEST(FIXTURE_GRANULES, a_page_that_moves_is_invalidated_between),
 		TEST_WITH(FIXTURE_GRANULES, a_page_that_moves_is_invalidated_between,
