@@ -338,11 +338,31 @@ static void unmap_in_pieces_frees_the_same_tables(struct fixture *f)
 	assert_int_equal(pool_in_use(f->host.pool), 1);
 }
 
+/* A budget that leaves one page: it goes with the table that the sequence emptied. */
+static void the_last_page_of_a_sequence_takes_its_table(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+	uint64_t last = FIRST(f) + block(f) - granule(f);
+	size_t tables;
+
+	map(f, FIRST(f), PHYS(f) + granule(f), block(f), RW);
+	tables = pool_in_use(f->host.pool);
+	op.budget = 3 + 511;
+	expect(IOPGT_AGAIN, iopgt_unmap(f->table, FIRST(f), block(f), &op));
+	assert_int_equal(op.next, last);
+	expect(IOPGT_OK, iopgt_unmap(f->table, last, granule(f), &op));
+	finish(f, &op);
+	assert_int_equal(pool_in_use(f->host.pool), tables - 1);
+}
+
 int main(void)
 {
 	const uint32_t all = FIXTURE_GRANULES | FIXTURE_REGIMES | FIXTURE_LEVELS;
 	const uint32_t splitting = FIXTURE_GRANULES | FIXTURE_LEVELS;
 	const struct fixture_test tests[] = {
+		TEST(0, the_last_page_of_a_sequence_takes_its_table),
+		TEST_WITH(0, the_last_page_of_a_sequence_takes_its_table,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR),
 		TEST(all, unmap_removes_exactly_the_range),
 		TEST(splitting, unmap_splits_only_blocks_that_cross_an_end),
 		TEST(FIXTURE_STAGES | FIXTURE_LEVELS, unmap_of_a_part_of_a_gibibyte_keeps_the_rest),
