@@ -6,6 +6,7 @@
 #include "console.h"
 #include "guest.h"
 #include "migrate.h"
+#include "sleep.h"
 #include "sysreg.h"
 #include "vcpu.h"
 
@@ -44,6 +45,7 @@ void start(void)
 void start_second(void)
 {
 	el2_load(&vm.domain.table, VM_ID); /* as it did on CPU 0 */
+	sleep_init();
 	console_exit(migrate(&vm));
 }
 

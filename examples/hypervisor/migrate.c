@@ -7,6 +7,7 @@
 #include "machine.h"
 #include "memory.h"
 #include "report.h"
+#include "sleep.h"
 
 #define MIN_ROUNDS  3
 #define MIN_WRITTEN (UINT64_C(64) << 20)
@@ -96,13 +97,10 @@ static int copy_while_it_runs(struct vm *vm, struct round *round)
 	int error = run_round(vm, round, 0);
 
 	while (!error && !enough(vm, round->number, written)) {
-		uint64_t now = report_clock_us();
-
-		if (now - begin > BOOT_US + TOO_LONG_US || atomic_load(&vm->lost))
+		if (report_clock_us() - begin > BOOT_US + TOO_LONG_US || atomic_load(&vm->lost))
 			return GUEST_FAILED;
 		error = merge_cold(vm);
-		while (report_clock_us() - now < ROUND_US)
-			;
+		sleep_us(ROUND_US);
 		if (!error)
 			error = run_round(vm, round, 0);
 		written += (round->did.dirty - round->did.split) << 12;
@@ -177,9 +175,11 @@ static int resume_guest(struct vm *vm)
 	uint64_t begin = report_clock_us();
 
 	atomic_store(&vm->state, VM_RUNNING);
-	while (atomic_load(&vm->count) < enough)
+	while (atomic_load(&vm->count) < enough) {
 		if (atomic_load(&vm->lost) || report_clock_us() - begin > TOO_LONG_US)
 			return GUEST_FAILED;
+		sleep_us(ROUND_US / 10);
+	}
 	return 0;
 }
 
