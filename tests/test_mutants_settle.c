@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A split whose wait failed, and another op that completes it. */
+/* What is owed, and must be settled before something else is done. */
 #include "fixture.h"
 
 #define FIRST(f) (4 * block(f))
@@ -37,10 +37,34 @@ static void who_settles_a_table_invalidates_its_block(struct fixture *f)
 	finish(f, &failed);
 }
 
+/* One op unmaps a page and maps another one in its place. */
+static void what_takes_the_place_of_a_page_is_seen_at_once(struct fixture *f)
+{
+	struct iopgt_mapping mapping =
+		fixture_mapping(FIRST(f), 2 * granule(f), granule(f), RW | IOPGT_CLEAN);
+	struct walker_result result;
+	struct iopgt_op op = new_op(f);
+
+	map(f, FIRST(f), 0, granule(f), RW | IOPGT_CLEAN);
+	map(f, FIRST(f) + granule(f), granule(f), granule(f), RW | IOPGT_CLEAN);
+	read_page(f, FIRST(f));
+	expect(IOPGT_OK, iopgt_unmap(f->table, FIRST(f), granule(f), &op));
+	expect(IOPGT_OK, iopgt_map(f->table, &mapping, &op));
+	walker_access(f->walkers[0], FIRST(f), WALKER_READ, &result);
+	assert_int_equal(result.fault, WALKER_OK);
+	assert_int_equal(result.phys, 2 * granule(f));
+	finish(f, &op);
+}
+
 int main(void)
 {
 	const struct fixture_test tests[] = {
 		TEST(FIXTURE_GRANULES | FIXTURE_STAGES, who_settles_a_table_invalidates_its_block),
+		TEST(FIXTURE_GRANULES | FIXTURE_STAGES,
+	             what_takes_the_place_of_a_page_is_seen_at_once),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES,
+	                  what_takes_the_place_of_a_page_is_seen_at_once,
+	                  .host = {.hal_flags = IOPGT_HAL_LINEAR}),
 	};
 
 	return FIXTURE_RUN(tests);

@@ -335,7 +335,7 @@ void explore_end(struct explore *x)
 	x->f->walker_count = 0;
 	if (x->f->options.domain)
 		expect(IOPGT_OK, iopgt_domain_detach(&x->f->domain, &x->walker));
-	x->f->hal.flags = 0;
+	x->f->hal.flags = x->f->options.host.hal_flags;
 	x->f->host.between = NULL;
 	assert_int_equal(x->wrong_runs, 0);
 }

@@ -187,7 +187,8 @@ void explore_setup(struct explore *x)
 	const struct explore_scenario *s = x->scenario;
 
 	make_walkers(x);
-	x->f->hal.flags = s->flags & EXPLORE_DEFERS ? IOPGT_HAL_DEFERS_FREE : 0;
+	x->f->hal.flags = x->f->options.host.hal_flags |
+	                  (s->flags & EXPLORE_DEFERS ? (uint32_t)IOPGT_HAL_DEFERS_FREE : 0);
 	map_before(x);
 	if (x->f->options.domain)
 		track(x, true);

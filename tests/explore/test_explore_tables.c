@@ -67,6 +67,29 @@ static void two_small_ranges(struct fixture *f)
 	explore_end(&x);
 }
 
+/* A page a call, where tables are in linear memory: the shortest way. */
+static void pages_one_by_one(struct fixture *f)
+{
+	static const struct explore_call low[] = {
+		{EXPLORE_UNMAP, 10, 1}, {EXPLORE_MAP, 70, 1}, {EXPLORE_MAP, 512, 1}};
+	static const struct explore_call high[] = {
+		{EXPLORE_UNMAP, 50, 1}, {EXPLORE_MAP, 71, 1},
+		{EXPLORE_MAP, 513, 1},  {EXPLORE_TRANSLATE, 50, 1},
+		{EXPLORE_SYNC, 40, 12}, {EXPLORE_READ_AND_CLEAR, 50, 1}};
+	const struct explore_family family = {
+		{.setup = EXPLORE_SINGLES,
+	         .flags = EXPLORE_WARM,
+	         .cpus = 2,
+	         .events = 2,
+	         .event = {{EXPLORE_WRITES, 0, 70}, {EXPLORE_WRITES, 1, 50}}},
+		EXPLORE_CALLS(low),
+		EXPLORE_CALLS(high),
+		NULL,
+		true};
+
+	run_family(f, &family);
+}
+
 static void two_that_need_a_table(struct fixture *f)
 {
 	static const struct explore_call low[] = {
@@ -218,6 +241,8 @@ int main(void)
 	const struct fixture_test tests[] = {
 		TEST_WITH(FIXTURE_LEVELS, neighbours_in_a_table, GROUPS),
 		TEST_WITH(FIXTURE_LEVELS, two_small_ranges, GROUPS),
+		TEST_WITH(0, pages_one_by_one, .input_bits = 31, .leaf_sizes = 1 << 12 | 1 << 21,
+	                  .host = {.hal_flags = IOPGT_HAL_LINEAR}),
 		TEST_WITH(FIXTURE_LEVELS, two_that_need_a_table, GROUPS),
 		/* Whole tables are filled before they are linked. */
 		TEST_WITH(0, two_that_need_a_table, .input_bits = 31,

@@ -27,6 +27,7 @@ WEAKER = {
     "live_replace": {"compare, store": "weak_torn_replace", "dropped": "weak_lost_replace"},
     "table_count": {"load, store": "weak_torn_count", "dropped": "weak_lost"},
     "table_counted": {"dropped": "weak_lost_call"},
+    "gather_owes": {"dropped": "weak_lost_call"},
     "table_take": {"load, store": "weak_torn_take", "dropped": "weak_lost_take"},
     "iopgt_gather_flush": {"no wait": "weak_flush_unwaited", "dropped": "weak_lost_flush"},
     "iopgt_gather_sync": {"dropped": "weak_lost_sync"},
@@ -44,6 +45,8 @@ ORDER = re.compile(r"\bmemory_order_\w+")
 DEFINITION = re.compile(r"^[A-Za-z_][^;{}#]*?\b(?!__attribute__)(\w+)\([^;{}]*\)\s*\n\{", re.M)
 MACRO = re.compile(r"^#define (\w+)(?:\\\n|.)*", re.M)
 DECLARATION = re.compile(r"^[A-Za-z_](?:[^;{}#=]*?[\s*])?(\w+)\(", re.M)
+# For the thread alone: it tells a compiler what to merge.
+SIGNAL = re.compile(r"\batomic_signal_fence\(\w+\)")
 SKIPPED = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.S)
 
 # One place. `name`: file, function, primitive, and which of its kind there.
@@ -58,7 +61,9 @@ class Unknown(Exception):
 
 def without_comments(text):
     """The same, of the same length, with blanks for comments and strings."""
-    return SKIPPED.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
+    for pattern in (SKIPPED, SIGNAL):
+        text = pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
+    return text
 
 
 def primitives(lib):
@@ -166,6 +171,7 @@ def grep_count(path, pattern, compiler):
     text = subprocess.run([compiler, "-fpreprocessed", "-dD", "-E", "-P", str(path)], check=True,
                           capture_output=True, text=True).stdout
     calls = "\n".join(line for line in text.splitlines() if re.match(r"[\s#]", line))
+    calls = SIGNAL.sub("", calls)
     found = subprocess.run(["grep", "-oP", pattern], input=calls, capture_output=True, text=True)
     return len(found.stdout.splitlines())
 
