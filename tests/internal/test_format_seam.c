@@ -128,12 +128,18 @@ static uint64_t *leaf_of(struct seam *s, uint64_t iova)
 
 	for (unsigned shift = 30;; shift -= 9) {
 		uint64_t *entry = &entries[iova >> shift & 511];
+		uint64_t d = pool_little_endian(*entry);
 
-		assert_true(*entry & PRESENT);
-		if (shift == 12 || (*entry & LEAF))
+		assert_true(d & PRESENT);
+		if (shift == 12 || (d & LEAF))
 			return entry;
-		entries = pool_virt(s->host.pool, *entry & UINT64_C(0x000ffffffffff000), 4096);
+		entries = pool_virt(s->host.pool, d & UINT64_C(0x000ffffffffff000), 4096);
 	}
+}
+
+static uint64_t leaf_at(struct seam *s, uint64_t iova)
+{
+	return pool_little_endian(*leaf_of(s, iova));
 }
 
 /* What a walker of this format does on a write. */
@@ -141,8 +147,8 @@ static void walker_writes(struct seam *s, uint64_t iova)
 {
 	uint64_t *leaf = leaf_of(s, iova);
 
-	assert_true(*leaf & WRITE);
-	*leaf |= DIRTY;
+	assert_true(leaf_at(s, iova) & WRITE);
+	*leaf |= pool_little_endian(DIRTY);
 }
 
 static void seam_map(struct seam *s, uint64_t size, uint32_t prot)
@@ -158,7 +164,8 @@ static void seam_map(struct seam *s, uint64_t size, uint32_t prot)
 static void expect_bits(const struct seam *s, uint64_t first, uint64_t count)
 {
 	for (uint64_t i = 0; i < PAGES; i++)
-		assert_int_equal(s->words[i / 64] >> i % 64 & 1, i >= first && i < first + count);
+		assert_int_equal(pool_little_endian(s->words[i / 64]) >> i % 64 & 1,
+		                 i >= first && i < first + count);
 }
 
 static void take_dirty(struct seam *s)
@@ -179,9 +186,9 @@ static void mapping_and_translation_follow_the_format(void **state)
 	(void)state;
 	seam_init(&s);
 	seam_map(&s, BLOCK + PAGE, IOPGT_READ | IOPGT_WRITE);
-	assert_int_equal(*leaf_of(&s, IOVA),
+	assert_int_equal(leaf_at(&s, IOVA),
 	                 PRESENT | LEAF | READ | ACCESSED | WRITE | TRACKED | DIRTY | PHYS);
-	assert_int_equal(*leaf_of(&s, IOVA + BLOCK),
+	assert_int_equal(leaf_at(&s, IOVA + BLOCK),
 	                 PRESENT | READ | ACCESSED | WRITE | TRACKED | DIRTY | (PHYS + BLOCK));
 	assert_int_equal(iopgt_translate(&s.table, IOVA + BLOCK + 5, &t), IOPGT_OK);
 	assert_int_equal(t.phys, PHYS + BLOCK + 5);
@@ -199,8 +206,8 @@ static void a_set_dirty_mark_is_read_and_cleared(void **state)
 	walker_writes(&s, IOVA + 7 * PAGE);
 	take_dirty(&s);
 	expect_bits(&s, 7, 1);
-	assert_false(*leaf_of(&s, IOVA + 7 * PAGE) & DIRTY);
-	assert_true(*leaf_of(&s, IOVA + 7 * PAGE) & WRITE);
+	assert_false(leaf_at(&s, IOVA + 7 * PAGE) & DIRTY);
+	assert_true(leaf_at(&s, IOVA + 7 * PAGE) & WRITE);
 	take_dirty(&s);
 	expect_bits(&s, 0, 0);
 	walker_writes(&s, IOVA + 7 * PAGE);
@@ -218,12 +225,12 @@ static void a_block_splits_and_merges_with_its_mark(void **state)
 	seam_init(&s);
 	seam_map(&s, BLOCK, IOPGT_READ | IOPGT_WRITE | IOPGT_CLEAN);
 	assert_int_equal(iopgt_split_block(&s.table, IOVA, BLOCK, &op), IOPGT_OK);
-	assert_int_equal(*leaf_of(&s, IOVA + 9 * PAGE),
+	assert_int_equal(leaf_at(&s, IOVA + 9 * PAGE),
 	                 PRESENT | READ | ACCESSED | WRITE | TRACKED | (PHYS + 9 * PAGE));
 	walker_writes(&s, IOVA + 9 * PAGE);
 	assert_int_equal(iopgt_merge_page(&s.table, IOVA, BLOCK, &op), IOPGT_OK);
 	assert_int_equal(iopgt_op_finish(&op), IOPGT_OK);
-	assert_int_equal(*leaf_of(&s, IOVA),
+	assert_int_equal(leaf_at(&s, IOVA),
 	                 PRESENT | LEAF | READ | ACCESSED | WRITE | TRACKED | DIRTY | PHYS);
 	take_dirty(&s);
 	expect_bits(&s, 0, 512);
