@@ -91,9 +91,15 @@ uint64_t host_tables_in_use(void)
 	return tables_in_use;
 }
 
+static void interfere(struct host *host)
+{
+	if (host->interfere)
+		host->interfere(host->interfere_context);
+}
+
 static void publish(void *context)
 {
-	(void)context;
+	interfere(context);
 	dsb_ishst();
 }
 
@@ -175,6 +181,7 @@ static int invalidate_range(void *context, const struct iopgt_invalidation *requ
 	struct iopgt_tlbi_operation operation;
 	int err = iopgt_tlbi_begin(&tlbi, &host->target, request);
 
+	interfere(host);
 	if (err || host->fault == HOST_DEAF || host->fault == HOST_COMBINED_ONLY)
 		return err;
 	if (request->size >> host->config.granule_shift >= TOO_MANY_GRANULES)
@@ -202,6 +209,7 @@ static int invalidate_all(void *context)
 	struct iopgt_tlbi_operation operation;
 	int err = iopgt_tlbi_all(&host->target, &operation);
 
+	interfere(host);
 	if (err || host->fault == HOST_DEAF)
 		return err;
 	dsb_ishst();
@@ -225,6 +233,7 @@ static int sync_walkers(void *context)
 	                host->fault != HOST_LOCAL && host->fault != HOST_NOT_COMBINED;
 	uint64_t none = 0;
 
+	interfere(host);
 	dsb_ish();
 	if (combined) {
 		TLBI(0, 3, 0, none); /* VMALLE1IS */

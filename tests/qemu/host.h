@@ -21,6 +21,9 @@ struct host {
 	struct iopgt_config config;
 	enum host_fault fault;
 	uint64_t invalidations; /* TLBI instructions */
+	/* Called first in publish, invalidations and sync: in the midst of verbs. May be null. */
+	void (*interfere)(void *context);
+	void *interfere_context;
 };
 
 extern const struct iopgt_hal host_hal;
