@@ -196,11 +196,12 @@ int iopgt_switch_dirty_log(struct iopgt_domain *domain, bool on, uint64_t iova, 
 /*
  * Ends a round of adaptive tracking: to be called once for each scan that cleans, after
  * iopgt_op_finish. Merges back the cold tables of the range that could be blocks and
- * have no dirty leaf, and what of their leaves could be contiguous groups; dirty verbs
- * may then split as many blocks again as iopgt_tracking allows. What is not cold costs
- * a look at the tables above the last level. A table that cannot be merged is counted in
- * left_unmerged, and tried again when it is cold anew. Without this call nothing is
- * merged, and the bounds are not counted anew.
+ * have no dirty leaf, and makes contiguous groups of the pages of those that could not;
+ * dirty verbs may then split as many blocks again as iopgt_tracking allows. What is not
+ * cold costs a look at the tables above the last level. A table that cannot be merged is
+ * counted in left_unmerged, and tried again when it is cold anew. Groups of blocks come
+ * back when tracking ends. Without this call nothing is merged, and the bounds are not
+ * counted anew.
  *
  * A leaf that a walker makes dirty while its table is merged makes the block dirty.
  *

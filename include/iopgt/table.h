@@ -42,7 +42,7 @@ struct iopgt_finding;
 
 /*
  * A table. The storage is the caller's, it does not move while in use, and its
- * fields are private; read `root` and `start_level` for the registers.
+ * fields are private: iopgt_registers says what walkers are to be told of it.
  */
 struct iopgt_table {
 	const struct iopgt_hal *hal;
