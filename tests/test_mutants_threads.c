@@ -248,6 +248,21 @@ static void tables_that_map_links_are_complete(void **state)
 		run(new_pair(2, GRANULE | BLOCK), calls[i]);
 }
 
+/* The walks that ask the host are others. */
+static void those_who_ask_where_tables_are_see_complete_tables(void **state)
+{
+	const struct iopgt_config config = config_of(2, GRANULE | BLOCK);
+
+	(void)state;
+	for (size_t i = 0; i < CALLS; i++) {
+		struct pair *pair = new_host();
+
+		pair->hal.flags = 0;
+		assert_int_equal(iopgt_init(pair->table, &config, &pair->hal, pair), IOPGT_OK);
+		run(pair, calls[i]);
+	}
+}
+
 /* In each round two tables, one below the other. */
 static void tables_that_link_tables_are_complete(void **state)
 {
@@ -313,6 +328,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables_that_map_links_are_complete),
+		cmocka_unit_test(those_who_ask_where_tables_are_see_complete_tables),
 		cmocka_unit_test(tables_that_link_tables_are_complete),
 		cmocka_unit_test(notes_are_made_by_both),
 		cmocka_unit_test(those_who_look_for_groups_see_complete_tables),

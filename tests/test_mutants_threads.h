@@ -63,6 +63,13 @@ static inline void free_table(void *context, void *table, uint64_t phys, uint32_
 	(void)bytes;
 }
 
+static inline void *phys_to_virt(void *context, uint64_t phys, uint32_t bytes)
+{
+	(void)context;
+	(void)bytes;
+	return (void *)(uintptr_t)phys;
+}
+
 static inline int invalidate_range(void *context, const struct iopgt_invalidation *request)
 {
 	(void)context;
@@ -110,6 +117,7 @@ static inline struct pair *new_host(void)
 		.flags = IOPGT_HAL_LINEAR,
 		.alloc_table = alloc_table,
 		.free_table = free_table,
+		.phys_to_virt = phys_to_virt, /* where the host is not IOPGT_HAL_LINEAR */
 		.tlb = {.invalidate_range = invalidate_range,
 	                .invalidate_all = succeed,
 	                .sync = succeed},
