@@ -96,7 +96,7 @@ void iopgt_gather_leaves(struct iopgt_table *table, struct iopgt_op *op, struct 
 	/* A range that is already joined keeps its hint only if all leaves agree. */
 	same_level = !g->has_range || !joins(g, &range) || g->level == level;
 	add_range(table, op, &range, geometry_shift(&table->geometry, level));
-	g->level = same_level ? (int8_t)level : IOPGT_NO_LEVEL;
+	g->level = (int8_t)(same_level ? level : IOPGT_NO_LEVEL);
 }
 
 void iopgt_gather_unsettled(struct iopgt_table *table, struct iopgt_op *op,

@@ -249,6 +249,7 @@ static inline uint64_t table_leaf_mask(const struct iopgt_table *table, live_des
 }
 
 /* Counters of the table that calls change at once. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): it is written to, as an atomic. */
 static inline void table_count(uint32_t *counter, uint32_t change)
 {
 	LIVE_STEP(LIVE_COUNT, counter);
@@ -276,6 +277,7 @@ static inline bool table_take(uint32_t *counter)
 	return true;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): it is written to, as an atomic. */
 static inline void table_set(uint32_t *word, uint32_t value)
 {
 	LIVE_STEP(LIVE_NOTE, word);

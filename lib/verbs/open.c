@@ -101,6 +101,8 @@ static int check_links(struct iopgt_table *table, struct iopgt_rules_walk *walk,
 	if (!err)
 		err = iopgt_rules_walk(walk, finding);
 	iopgt_fini(&claims.map);
+	walk->claim = NULL;
+	walk->context = NULL;
 	if (!walk->err || walk->err == IOPGT_EXISTS)
 		return err;
 	/* No table that is linked twice, but no memory to find out. */
