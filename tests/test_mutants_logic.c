@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What mutants of the plain logic (tests/mutants/logic.py) showed that nothing else asked for. */
+#include <string.h>
+
+#include "test_raw.h"
+
+#define FIRST(f) (4 * block(f))
+#define PHYS(f)  (12 * block(f))
+
+/* --- Capabilities --- */
+
+/* Each field of what both can: bits that both have, the smaller of two numbers. */
+static void what_both_can_is_what_each_can(void **state)
+{
+	const struct iopgt_capabilities one = {0x3ff, 0x15000, 0x5000, 0x4000, 0x1000, 52,
+	                                       48,    44,      2,      2,      16,     8};
+	const struct iopgt_capabilities other = {0x7c1, 0x11000, 0x14000, 0x5000, 0x5000, 48,
+	                                         52,    48,      1,       1,      8,      16};
+	struct iopgt_capabilities both;
+
+	(void)state;
+	for (int swapped = 0; swapped < 2; swapped++) {
+		memset(&both, 0xff, sizeof(both));
+		assert_int_equal(iopgt_capabilities_both(swapped ? &other : &one,
+		                                         swapped ? &one : &other, &both),
+		                 IOPGT_OK);
+		assert_int_equal(both.flags, 0x3c1);
+		assert_int_equal(both.granules_stage1, 0x11000);
+		assert_int_equal(both.granules_stage2, 0x4000);
+		assert_int_equal(both.lpa2_stage1, 0x4000);
+		assert_int_equal(both.lpa2_stage2, 0x1000);
+		assert_int_equal(both.input_bits_64k, 48);
+		assert_int_equal(both.input_bits_lpa2, 48);
+		assert_int_equal(both.output_bits, 44);
+		assert_int_equal(both.update, 1);
+		assert_int_equal(both.bbm_level, 1);
+		assert_int_equal(both.asid_bits, 8);
+		assert_int_equal(both.vmid_bits, 8);
+	}
+}
+
+/* --- Groups --- */
+
+/* At level 0, where nobody may break: pages that could be a group stay pages. */
+static void groups_are_not_made_where_nothing_may_break(struct fixture *f)
+{
+	uint64_t size = group_size(f, 3);
+	struct iopgt_op op = {.flags = 0};
+
+	for (uint64_t at = 0; at < size; at += granule(f))
+		map(f, FIRST(f) + at, PHYS(f) + at, granule(f), RW);
+	expect_leaf_size(f, FIRST(f), granule(f));
+	expect(IOPGT_WOULD_BREAK, iopgt_merge_page(f->table, FIRST(f), size, &op));
+	finish(f, &op);
+	expect_leaf_size(f, FIRST(f), granule(f));
+	assert_int_equal(op.stats.grouped, 0);
+	op.flags = IOPGT_OP_MAY_BREAK;
+	expect(IOPGT_OK, iopgt_merge_page(f->table, FIRST(f), size, &op));
+	finish(f, &op);
+	expect_leaf_size(f, FIRST(f), size);
+}
+
+/* --- Check --- */
+
+/* The note that a read-only leaf was written, in a table of which no leaf was. */
+static void check_finds_a_note_that_nobody_made(struct fixture *f)
+{
+	struct raw raw = raw_of(f);
+	struct iopgt_finding finding;
+	uint64_t slot, leaf;
+
+	map(f, FIRST(f), PHYS(f), granule(f), IOPGT_READ);
+	slot = raw_slot(&raw, FIRST(f), 3);
+	leaf = raw_load(&raw, slot);
+	raw_store(&raw, slot, leaf | RAW_KEPT_DIRTY);
+	expect(IOPGT_CORRUPT, iopgt_check(f->table, &finding));
+	assert_int_equal(finding.rule, IOPGT_RULE_LEAF_STATE);
+	raw_store(&raw, slot, leaf);
+}
+
+/* --- Map over empty tables --- */
+
+/* Whatever fails as an empty table is cleared away is passed up, and nothing is mapped. */
+static void map_says_what_failed_as_it_cleared_away(struct fixture *f)
+{
+	struct iopgt_mapping mapping = fixture_mapping(FIRST(f), PHYS(f), block(f), RW);
+	struct iopgt_op op = new_op(f);
+
+	map(f, FIRST(f), PHYS(f), granule(f), RW);
+	unmap(f, FIRST(f), granule(f));
+	host_fail(&f->host, HOST_SYNC, 1, false);
+	expect(HOST_ERROR, iopgt_map(f->table, &mapping, &op));
+	host_fail_nothing(&f->host);
+	finish(f, &op);
+	expect_unmapped(f, FIRST(f), block(f));
+	expect(IOPGT_OK, iopgt_map(f->table, &mapping, &op));
+	finish(f, &op);
+	expect_leaf_size(f, FIRST(f), block(f));
+}
+
+static int test_pure(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_both_can_is_what_each_can),
+	};
+
+	return cmocka_run_group_tests_name(__FILE__ ", pure", tests, NULL, NULL);
+}
+
+int main(void)
+{
+	const struct fixture_test tests[] = {
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES,
+	                  groups_are_not_made_where_nothing_may_break, .level = FIXTURE_LEVEL_0,
+	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
+		TEST(FIXTURE_GRANULES | FIXTURE_STAGES, check_finds_a_note_that_nobody_made),
+		TEST(FIXTURE_GRANULES | FIXTURE_STAGES, map_says_what_failed_as_it_cleared_away),
+	};
+	int failed = test_pure();
+
+	return FIXTURE_RUN(tests) + failed;
+}
