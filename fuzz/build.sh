@@ -57,7 +57,9 @@ for source in fuzz/fuzz_*.c; do
 	# shellcheck disable=SC2086
 	$CXX $CXXFLAGS "$folder/fuzz.$name.o" "${shared[@]}" $LIB_FUZZING_ENGINE -lpthread \
 		-o "$OUT/$name"
-	(cd "fuzz/corpus/$name" && python3 -m zipfile -c "$folder/seeds.zip" ./*)
+	cp -r "fuzz/corpus/$name" "$folder/$name.seeds"
+	python3 fuzz/seeds.py "$folder/$name.seeds"
+	(cd "$folder/$name.seeds" && python3 -m zipfile -c "$folder/seeds.zip" ./*)
 	mv "$folder/seeds.zip" "$OUT/${name}_seed_corpus.zip"
 	cp fuzz/iopgt.dict "$OUT/$name.dict"
 	printf '[libfuzzer]\nmax_len = 2048\nlen_control = 0\n' >"$OUT/$name.options"

@@ -168,7 +168,7 @@ static void set_bit(uint64_t *words, uint64_t bit)
 
 static uint64_t bit_at(const struct question *q, uint64_t iova)
 {
-	return (iova - q->bitmap.base) >> q->bitmap.page_shift;
+	return q->bitmap.page_shift < 64 ? (iova - q->bitmap.base) >> q->bitmap.page_shift : 0;
 }
 
 /* --- Questions --- */

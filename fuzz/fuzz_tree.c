@@ -269,6 +269,15 @@ static void expect_read_only(struct tree *tree, struct iopgt_table *table)
 	require(!op.gather.table);
 }
 
+/* The walker model reads the gaps between tables as well, which nobody has handed out. */
+static bool walk_is_legal(const struct tree *tree, const struct walker_leaf *leaf)
+{
+	for (unsigned i = 1; i < leaf->table_count; i++)
+		if (!memory_has(&tree->memory, leaf->tables_phys[i]))
+			return false;
+	return !leaf->table_count || memory_has(&tree->memory, leaf->descriptor_phys);
+}
+
 /* What a walker can translate this library can, and to the same. */
 static void look_up(struct tree *tree, const struct iopgt_table *table, bool owned)
 {
@@ -285,8 +294,10 @@ static void look_up(struct tree *tree, const struct iopgt_table *table, bool own
 	memory_open(&tree->memory);
 	walker_translate(tree->oracle, iova, &leaf);
 	require_result(error, IOPGT_OK, IOPGT_NOT_MAPPED, IOPGT_BUSY, IOPGT_BAD_TABLE);
-	if (leaf.fault == WALKER_OK) {
-		require_of(error == IOPGT_OK, iova, leaf.descriptor);
+	if (leaf.fault == WALKER_OK && !walk_is_legal(tree, &leaf)) {
+		require_of(error == IOPGT_BAD_TABLE, -error, leaf.descriptor);
+	} else if (leaf.fault == WALKER_OK) {
+		require_of(error == IOPGT_OK, -error, leaf.descriptor);
 		require_of(got.phys == leaf.phys, got.phys, leaf.phys);
 		require_of(got.level == leaf.level, got.level, leaf.level);
 	} else if (owned && leaf.fault != WALKER_RESERVED) {

@@ -132,10 +132,10 @@ static void clean(void *context, const void *address, uint32_t bytes)
 	const volatile unsigned char *byte = address;
 	struct memory *memory = context;
 
-	require(!memory->read_only);
+	require(!memory->read_only && bytes);
 	/* Is it all memory of one table? */
-	if (bytes)
-		(void)(byte[0] + byte[bytes - 1]);
+	(void)byte[0];
+	(void)byte[bytes - 1];
 }
 
 static int invalidate_range(void *context, const struct iopgt_invalidation *request)
@@ -240,6 +240,18 @@ void memory_open(struct memory *memory)
 	unpoison(memory->slots, slots_bytes(memory));
 	unpoison(memory->root, (size_t)2 * memory->root_bytes);
 	memory->open = true;
+}
+
+bool memory_has(const struct memory *memory, uint64_t phys)
+{
+	uint64_t offset = phys - memory->slots_phys, i = offset / (2 * memory->granule);
+
+	/* A link may lead to the start table, but to no smaller one. */
+	if (phys >= memory->root_phys && phys - memory->root_phys < memory->root_bytes)
+		return memory->root_bytes >= memory->granule;
+	return phys >= memory->slots_phys && i < MEMORY_SLOTS &&
+	       memory->slot[i].state == SLOT_USED &&
+	       offset - i * 2 * memory->granule < memory->slot[i].bytes;
 }
 
 unsigned memory_used(const struct memory *memory)

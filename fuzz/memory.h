@@ -53,6 +53,9 @@ uint64_t memory_slot_phys(const struct memory *memory, unsigned i);
 void memory_shut(struct memory *memory);
 void memory_open(struct memory *memory);
 
+/* Whether a word lies in a table of a granule that phys_to_virt gives. */
+bool memory_has(const struct memory *memory, uint64_t phys);
+
 unsigned memory_used(const struct memory *memory); /* slots */
 
 #endif
