@@ -165,8 +165,7 @@ static struct faults find_faults(const struct trial *trial)
 /* Sizes around those where something begins or ends, or any. */
 static uint8_t choose_bits(struct trial *trial)
 {
-	static const uint8_t edges[] = {15, 16, 17, 24, 25, 31, 32, 33, 36, 39, 40,
-	                                41, 42, 44, 47, 48, 49, 51, 52, 53, 63, 64};
+	static const uint8_t edges[] = {16, 17, 24, 25, 32, 33, 40, 41, 48, 49, 52, 53};
 
 	if (take(trial, 4) == 3)
 		return (uint8_t)fuzz_number(&trial->source);

@@ -26,6 +26,13 @@ static uint64_t take(struct tree *tree, uint64_t bound)
 	return source_below(&tree->source, bound);
 }
 
+/* One of the next calls of the host. */
+static void fail_soon(struct tree *tree)
+{
+	tree->memory.fail_after = 1 + (unsigned)take(tree, 6);
+	tree->failed = true;
+}
+
 /* --- Callbacks --- */
 
 #define STOPPED 77
@@ -371,6 +378,8 @@ static void change_in_pieces(struct call *call, verb *run)
 		               IOPGT_WOULD_BREAK, IOPGT_WOULD_SPLIT, IOPGT_NO_DIRTY,
 		               IOPGT_NO_ACCESS_FLAG, IOPGT_FAULT, IOPGT_BAD_OUTPUT, MEMORY_ERROR,
 		               IOPGT_BUSY, STOPPED);
+		/* What invalid entries held was no mark of a call that is under way. */
+		require(error != IOPGT_BUSY || call->tree->failed);
 		if (error != IOPGT_AGAIN)
 			return;
 		go_on(call);
@@ -388,7 +397,7 @@ static void use_it(struct tree *tree, struct iopgt_table *table, uint64_t max_ta
 
 		choose_call(&call, tree, table, &op);
 		if (source_chance(&tree->source, 4))
-			tree->memory.fail_after = 1 + (unsigned)take(tree, 6);
+			fail_soon(tree);
 		change_in_pieces(&call, verb < COUNT(changers) ? changers[verb]
 		                                               : readers[verb - COUNT(changers)]);
 		finish(tree, &op);
@@ -408,7 +417,7 @@ static void own_it(struct tree *tree)
 	if (source_chance(&tree->source, 8))
 		what.max_tables = 1 + take(tree, 8);
 	if (source_chance(&tree->source, 8))
-		tree->memory.fail_after = 1 + (unsigned)take(tree, 6);
+		fail_soon(tree);
 	memory_shut(&tree->memory);
 	error = iopgt_open(&table, &tree->config, &tree->memory.hal, &tree->memory, &what);
 	require_result(error, IOPGT_OK, IOPGT_CORRUPT, IOPGT_BAD_TABLE, IOPGT_NO_MEMORY,

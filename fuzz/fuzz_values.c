@@ -270,6 +270,8 @@ static void try_capabilities(void)
 
 	if (take(2))
 		wishes.config_flags = (uint32_t)BIT(take(11));
+	if (take(2)) /* near what walkers have */
+		wishes.phys_last = BIT(30 + take(24)) - 1;
 	if (take(3) == 2)
 		wishes.granules = (uint32_t)fuzz_number(&source);
 	if (!(wishes.config_flags & IOPGT_CONFIG_TTBR1))

@@ -20,6 +20,7 @@ struct tree {
 		int level;
 	} table[TREE_TABLES];
 	unsigned char *before; /* tree_remember */
+	bool failed;           /* some call of the host was made to fail */
 };
 
 /* Configuration, memory, tables. All is open then. */
