@@ -2,6 +2,8 @@
 /* What mutants of the plain logic (tests/mutants/logic.py) showed that nothing else asked for. */
 #include <string.h>
 
+#include <iopgt/capabilities.h>
+
 #include "test_raw.h"
 
 #define FIRST(f) (4 * block(f))
@@ -36,6 +38,72 @@ static void what_both_can_is_what_each_can(void **state)
 		assert_int_equal(both.bbm_level, 1);
 		assert_int_equal(both.asid_bits, 8);
 		assert_int_equal(both.vmid_bits, 8);
+	}
+}
+
+/* What one thing that is missing makes impossible. */
+static void a_walker_without_what_is_asked_for_is_refused(void **state)
+{
+	const struct iopgt_capabilities good = {
+		.flags = IOPGT_CAN_STAGE1 | IOPGT_CAN_STAGE2 | IOPGT_CAN_AARCH64,
+		.granules_stage1 = 0x1000,
+		.granules_stage2 = 0x1000,
+		.output_bits = 48,
+	};
+	const struct iopgt_config config = {
+		.regime = IOPGT_STAGE2, .granule_shift = 12, .input_bits = 40, .output_bits = 48};
+	struct iopgt_capabilities bad = good;
+	struct iopgt_config wrong = config;
+	struct iopgt_walker walker = {0};
+
+	(void)state;
+	assert_int_equal(iopgt_walker_from_capabilities(&good, &config, &walker), IOPGT_OK);
+	bad.flags &= ~(uint32_t)IOPGT_CAN_STAGE2;
+	assert_int_equal(iopgt_walker_from_capabilities(&bad, &config, &walker),
+	                 IOPGT_INCOMPATIBLE);
+	bad = good;
+	bad.granules_stage2 = 0x10000;
+	assert_int_equal(iopgt_walker_from_capabilities(&bad, &config, &walker),
+	                 IOPGT_INCOMPATIBLE);
+	wrong.regime = IOPGT_REGIMES;
+	assert_int_equal(iopgt_walker_from_capabilities(&good, &wrong, &walker),
+	                 IOPGT_INCOMPATIBLE);
+}
+
+/* --- Dump --- */
+
+/* Keeps the line of the page. */
+static void keep_page(void *context, const char *text)
+{
+	char *kept = context;
+
+	if (strstr(text, " page "))
+		strncpy(kept, text, 199);
+}
+
+static void a_dump_tells_permissions_apart(struct fixture *f)
+{
+	static const struct {
+		uint32_t prot;
+		const char *text;
+	} rows[] = {
+		{IOPGT_READ, " r--- "},
+		{IOPGT_READ | IOPGT_WRITE, " rw-- "},
+		{IOPGT_READ | IOPGT_EXECUTE, " r-x- "},
+		{IOPGT_READ | IOPGT_WRITE | IOPGT_EXECUTE, " rwx- "},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char kept[200] = "";
+		const struct iopgt_writer writer = {keep_page, kept};
+		struct iopgt_op op = new_op(f);
+
+		map(f, FIRST(f), PHYS(f), granule(f), rows[i].prot);
+		expect(IOPGT_OK, iopgt_dump(f->table, FIRST(f), granule(f), &writer, &op));
+		if (!strstr(kept, rows[i].text))
+			print_error("%s instead of %s\n", kept, rows[i].text);
+		assert_non_null(strstr(kept, rows[i].text));
+		unmap(f, FIRST(f), granule(f));
 	}
 }
 
@@ -102,6 +170,7 @@ static int test_pure(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_both_can_is_what_each_can),
+		cmocka_unit_test(a_walker_without_what_is_asked_for_is_refused),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__ ", pure", tests, NULL, NULL);
@@ -114,6 +183,7 @@ int main(void)
 	                  groups_are_not_made_where_nothing_may_break, .level = FIXTURE_LEVEL_0,
 	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
 		TEST(FIXTURE_GRANULES | FIXTURE_STAGES, check_finds_a_note_that_nobody_made),
+		TEST(FIXTURE_GRANULES | FIXTURE_STAGES, a_dump_tells_permissions_apart),
 		TEST(FIXTURE_GRANULES | FIXTURE_STAGES, map_says_what_failed_as_it_cleared_away),
 	};
 	int failed = test_pure();
