@@ -8,17 +8,17 @@
  * 64 descriptors are eight lines of most caches; a prefetch never faults. No function:
  * GCC 12 drops calls of one that does nothing else.
  */
-#define FETCH(entries, line) __builtin_prefetch((const void *)&(entries)[8 * (line)])
+#define FETCH(entries, first) __builtin_prefetch((const void *)&(entries)[first])
 #define FETCH_64(entries)                                                                          \
 	do {                                                                                       \
 		FETCH(entries, 0);                                                                 \
-		FETCH(entries, 1);                                                                 \
-		FETCH(entries, 2);                                                                 \
-		FETCH(entries, 3);                                                                 \
-		FETCH(entries, 4);                                                                 \
-		FETCH(entries, 5);                                                                 \
-		FETCH(entries, 6);                                                                 \
-		FETCH(entries, 7);                                                                 \
+		FETCH(entries, 8);                                                                 \
+		FETCH(entries, 16);                                                                \
+		FETCH(entries, 24);                                                                \
+		FETCH(entries, 32);                                                                \
+		FETCH(entries, 40);                                                                \
+		FETCH(entries, 48);                                                                \
+		FETCH(entries, 56);                                                                \
 	} while (0)
 
 /* Up to 64 pages, and which of them have the mark. */
