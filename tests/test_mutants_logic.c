@@ -4,7 +4,7 @@
 
 #include <iopgt/capabilities.h>
 
-#include "test_raw.h"
+#include "test_open_tree.h"
 
 #define FIRST(f) (4 * block(f))
 #define PHYS(f)  (12 * block(f))
@@ -68,6 +68,24 @@ static void a_walker_without_what_is_asked_for_is_refused(void **state)
 	wrong.regime = IOPGT_REGIMES;
 	assert_int_equal(iopgt_walker_from_capabilities(&good, &wrong, &walker),
 	                 IOPGT_INCOMPATIBLE);
+}
+
+/* --- Open --- */
+
+/* Stage 2: bits 11, 50 and 63 of a leaf are RES0 or left 0. */
+static void reserved_bits_of_stage_2_leaves_are_refused(void **state)
+{
+	static const unsigned bits[] = {11, 50, 63};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bits); i++) {
+		struct tree tree;
+
+		plant(&tree, &plain[3]);
+		put(&tree, 3, 1, get(&tree, 3, 1) | BIT(bits[i]));
+		expect_owner_refuses(&tree, RULE(LEAF_BITS));
+		uproot(&tree);
+	}
 }
 
 /* --- Dump --- */
@@ -171,6 +189,7 @@ static int test_pure(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_both_can_is_what_each_can),
 		cmocka_unit_test(a_walker_without_what_is_asked_for_is_refused),
+		cmocka_unit_test(reserved_bits_of_stage_2_leaves_are_refused),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__ ", pure", tests, NULL, NULL);
