@@ -70,6 +70,22 @@ static void a_walker_without_what_is_asked_for_is_refused(void **state)
 	                 IOPGT_INCOMPATIBLE);
 }
 
+/* --- Configurations --- */
+
+static void no_input_space_has_more_than_52_bits(void **state)
+{
+	struct iopgt_config config = {.regime = IOPGT_STAGE1_EL1, .output_bits = 52};
+
+	(void)state;
+	for (config.granule_shift = 12; config.granule_shift <= 16; config.granule_shift += 2) {
+		config.flags = config.granule_shift == 16 ? 0 : IOPGT_CONFIG_LPA2;
+		config.input_bits = 52;
+		assert_true(iopgt_all_leaf_sizes(&config) != 0);
+		config.input_bits = 53;
+		assert_true(iopgt_all_leaf_sizes(&config) == 0);
+	}
+}
+
 /* --- Open --- */
 
 /* Stage 2: bits 11, 50 and 63 of a leaf are RES0 or left 0. */
@@ -189,6 +205,7 @@ static int test_pure(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_both_can_is_what_each_can),
 		cmocka_unit_test(a_walker_without_what_is_asked_for_is_refused),
+		cmocka_unit_test(no_input_space_has_more_than_52_bits),
 		cmocka_unit_test(reserved_bits_of_stage_2_leaves_are_refused),
 	};
 
