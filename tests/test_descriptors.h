@@ -109,7 +109,7 @@ static inline void expect_rows(const struct iopgt_config *config, int start, con
 
 	rig_begin(&rig, config, start);
 	for (size_t i = 0; i < count; i++)
-		rig_expect_row(&rig, (4 * i + 4) << raw_shift(&rig.raw, 2), &rows[i]);
+		rig_expect_row(&rig, (uint64_t)(4 * i + 4) << raw_shift(&rig.raw, 2), &rows[i]);
 	rig_end(&rig);
 }
 
