@@ -133,7 +133,7 @@ static uint64_t next_link(const struct scan_state *s, int level, uint32_t index)
 	const struct iopgt_format *f = &s->table->format;
 	live_descriptor *entries = s->c.path[level + 1];
 	uint32_t count = geometry_entries(&s->table->geometry, level);
-	uint64_t skip = bits_low(index & 63), tables = 0;
+	uint64_t skip = (UINT64_C(1) << (index & 63)) - 1, tables = 0;
 	uint64_t d = live_load(&entries[index]);
 
 	if (format_is_table(f, level, d))
