@@ -63,8 +63,8 @@ static void clean_blocks(struct scan_state *s, uint64_t mask, struct iopgt_range
 	gather_at_cursor(s->table, s->op, &s->c, range);
 }
 
-/* Reports and cleans the blocks in `mask`. False: the visitor stopped in the midst. */
-static bool take_blocks(struct scan_state *s, uint64_t mask)
+/* Reports and cleans the blocks in `mask`, until the visitor stops. */
+static void take_blocks(struct scan_state *s, uint64_t mask)
 {
 	unsigned shift = geometry_shift(&s->table->geometry, s->c.level);
 	struct iopgt_scan *scan = s->scan;
@@ -79,12 +79,11 @@ static bool take_blocks(struct scan_state *s, uint64_t mask)
 		if (scan->bitmap && (scan->flags & SCAN_REPORT))
 			iopgt_bitmap_mark(scan->bitmap, range.first, range.last);
 		else if (scan->visitor && !iopgt_scan_visit(scan, range.first, range.last))
-			return false;
+			return;
 		s->op->stats.dirty += scan->flags & SCAN_REPORT ? count : 0;
 		if (scan->flags & SCAN_CLEAN)
 			clean_blocks(s, bits_low(count) << first, range);
 	}
-	return true;
 }
 
 uint32_t iopgt_scan_blocks(struct scan_state *s)

@@ -133,7 +133,7 @@ int iopgt_switch_dirty_log(struct iopgt_domain *domain, bool on, uint64_t iova, 
 	return err;
 }
 
-/* What each policy makes of its own fields. */
+/* Whether there is such a policy, and such an age. */
 static bool is_policy(const struct iopgt_tracking *how)
 {
 	return how->policy <= IOPGT_SPLIT_ADAPTIVE && how->cold_scans <= IOPGT_MAX_COLD_SCANS;

@@ -57,7 +57,7 @@ static inline uint64_t format_make_table(const struct iopgt_format *f, uint64_t 
 	return f->table_value | f->walked | format_encode_address(f, phys);
 }
 
-/* The age of a table, as its descriptor holds it, and the oldest one. */
+/* The age of a table, as its descriptor holds it; and the descriptor with another age. */
 static inline uint32_t format_age(const struct iopgt_format *f, uint64_t d)
 {
 	return f->age ? (uint32_t)((d & f->age) / (f->age & -f->age)) : 0;
