@@ -42,6 +42,23 @@ static void map_fills_a_whole_input_space(struct fixture *f)
 	expect_unmapped(f, 0, block(f));
 }
 
+/* Each begins in a table of its own, which is filled before it is linked. */
+static void map_fills_any_run_of_a_new_table(struct fixture *f)
+{
+	for (uint64_t first = 1; first <= 10; first++) {
+		for (uint64_t count = 1; count <= 26; count++) {
+			uint64_t iova = block(f) + first * granule(f);
+			uint64_t size = count * granule(f);
+
+			map(f, iova, 7 * granule(f), size, RW);
+			expect_unmapped(f, block(f), first * granule(f));
+			expect_mapped(f, iova, 7 * granule(f), size);
+			expect_unmapped(f, iova + size, 9 * granule(f));
+			unmap(f, block(f), block(f));
+		}
+	}
+}
+
 static void map_leaves_neighbours_alone(struct fixture *f)
 {
 	map(f, block(f), block(f), granule(f), IOPGT_READ);
@@ -272,6 +289,7 @@ int main(void)
 		TEST(all, map_translates_exactly_what_was_mapped),
 		TEST(all, map_reaches_both_ends_of_the_spaces),
 		TEST_WITH(all, map_fills_a_whole_input_space, .input_bits = 32, .output_bits = 32),
+		TEST(FIXTURE_GRANULES, map_fills_any_run_of_a_new_table),
 		TEST(all, map_leaves_neighbours_alone),
 		TEST(all, map_counts_granules),
 		TEST(all, map_uses_level_2_blocks_where_both_addresses_are_aligned),

@@ -136,6 +136,7 @@ static inline bool live_replace(live_descriptor *entry, uint64_t *expected, uint
 	return done;
 }
 
+#include "core/fill.h"
 #include "core/match.h"
 
 /*

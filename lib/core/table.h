@@ -192,8 +192,8 @@ static inline void table_fill(const struct iopgt_table *table, struct table_run 
 		uint64_t in_place = format_leaves_in_place(f, phys, shift);
 		uint32_t count = in_place < run.count ? (uint32_t)in_place : run.count;
 
-		live_fill(run.entries, count, format_make_leaf(f, run.level, phys, bits),
-		          UINT64_C(1) << shift);
+		live_fill_new(run.entries, count, format_make_leaf(f, run.level, phys, bits),
+		              UINT64_C(1) << shift);
 		run.entries += count;
 		run.count -= count;
 		phys += (uint64_t)count << shift;

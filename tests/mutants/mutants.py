@@ -283,7 +283,7 @@ def main():
     chosen = [m for m in everything
               if not arguments.names or any(n in m.name for n in arguments.names)]
     if arguments.new:
-        chosen = [m for m in chosen if m.name not in session.hints]
+        chosen = [m for m in chosen if m.name not in read_hints()]
     if arguments.sample is not None:
         chosen = random.Random(arguments.seed).sample(chosen, min(arguments.sample, len(chosen)))
         print(f"a sample of {len(chosen)}, seed {arguments.seed}")

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Filling tables that no walker and no other CPU reaches yet: plain stores, by vectors
+ * where match.h has them. What they wrote is published with the table. For live.h alone.
+ */
+#ifndef IOPGT_CORE_FILL_H
+#define IOPGT_CORE_FILL_H
+
+#include "core/live.h"
+#include "core/match.h"
+
+#ifndef MATCH_SCALAR
+typedef uint64_t fill_pair __attribute__((vector_size(16), may_alias));
+
+/* `count`: a multiple of 8; `entries` at one of 16 bytes. */
+static inline void fill_eights(live_descriptor *entries, uint32_t count, uint64_t value,
+                               uint64_t step)
+{
+	fill_pair *pairs = (void *)entries;
+	fill_pair *end = pairs + count / 2;
+	fill_pair next = {value, value + step};
+	fill_pair pair = {2 * step, 2 * step};
+
+	for (; pairs < end; pairs += 4, next += 4 * pair) {
+		pairs[0] = next;
+		pairs[1] = next + pair;
+		pairs[2] = next + 2 * pair;
+		pairs[3] = next + 3 * pair;
+	}
+}
+#endif
+
+/* live_fill for such a table. */
+static inline void live_fill_new(live_descriptor *entries, uint32_t count, uint64_t value,
+                                 uint64_t step)
+{
+	uint32_t eights = 0;
+
+#ifndef MATCH_SCALAR
+	if ((uintptr_t)entries % sizeof(fill_pair) == 0) {
+		eights = count & ~UINT32_C(7);
+		fill_eights(entries, eights, value, step);
+	}
+#endif
+	live_fill(entries + eights, count - eights, value + eights * step, step);
+}
+
+#endif
