@@ -194,13 +194,13 @@ static int settle_table(struct scan_state *s, uint64_t d)
 	return err;
 }
 
-/* A table, whose descriptor is d; *steps: 0, or 1 if the scan passes it by. */
+/* A table, whose descriptor is d; *steps: 0, or how many tables the scan passes by. */
 static int scan_table(struct scan_state *s, uint64_t d, uint32_t *steps)
 {
 	enum scan_way way = s->skips ? iopgt_scan_enter(s, d) : SCAN_GO_DOWN;
 	int err;
 
-	*steps = way == SCAN_PASS_BY;
+	*steps = way == SCAN_PASS_BY ? iopgt_scan_pass_by(s) : 0;
 	if (s->ages && way != SCAN_LOOK_AGAIN)
 		iopgt_scan_age_enter(s);
 	if (s->ages && way == SCAN_PASS_BY)

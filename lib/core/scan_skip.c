@@ -54,6 +54,30 @@ static void owe_table(struct scan_state *s, struct iopgt_range range)
 		g->walked_last = range.last;
 }
 
+/* Tables from the cursor on that nobody walked through, each seen to be one by one load. */
+static uint32_t count_unwalked(const struct scan_state *s)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint32_t n = 64 - (cursor_index(&s->c) & 63), run = cursor_run(&s->c);
+	uint64_t others;
+
+	if (n > run)
+		n = run;
+	others = bits_low(n) & ~live_match(cursor_entry(&s->c), n,
+	                                   f->table_mask | f->walked | f->was_walked,
+	                                   f->table_value);
+	return others ? bits_lowest(others) : n;
+}
+
+uint32_t iopgt_scan_pass_by(struct scan_state *s)
+{
+	/* While tables have an age, each is left by itself. */
+	uint32_t count = s->ages ? 1 : count_unwalked(s);
+
+	s->op->stats.skipped += count;
+	return count;
+}
+
 enum scan_way iopgt_scan_enter(struct scan_state *s, uint64_t d)
 {
 	const struct iopgt_format *f = &s->table->format;
@@ -64,10 +88,8 @@ enum scan_way iopgt_scan_enter(struct scan_state *s, uint64_t d)
 	/* One that this call makes is linked later, as walked. */
 	if (iopgt_split_batch_is_private(s->batch, &s->c))
 		return SCAN_GO_DOWN;
-	if (!(d & (f->walked | f->was_walked))) {
-		s->op->stats.skipped++;
+	if (!(d & (f->walked | f->was_walked)))
 		return SCAN_PASS_BY;
-	}
 	if (!covers)
 		return SCAN_GO_DOWN;
 	if (move_flag(f, cursor_entry(&s->c), s->c.level, &d))

@@ -149,6 +149,12 @@ enum scan_way {
 /* At a table, whose descriptor is d. */
 enum scan_way iopgt_scan_enter(struct scan_state *s, uint64_t d);
 
+/*
+ * At a table to be passed by: how many entries from there on are such; 0: somebody has
+ * just walked through it.
+ */
+uint32_t iopgt_scan_pass_by(struct scan_state *s);
+
 /* A leaf in the cursor's table stays dirty, in a table that may count as cleaned. */
 void iopgt_scan_left_marked(const struct scan_state *s);
 
