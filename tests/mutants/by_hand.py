@@ -171,8 +171,12 @@ MUTANTS = {
         "if (!(s->scan->flags & SCAN_CLEAN))"),
     "tables are passed by though they were walked in the last round": (
         "core/scan_skip.c",
-        "if (!(d & (f->walked | f->was_walked))) {",
-        "if (!(d & f->walked)) {"),
+        "if (!(d & (f->walked | f->was_walked)))",
+        "if (!(d & f->walked))"),
+    "tables beside one that is passed by go too, though they were walked in the last round": (
+        "core/scan_skip.c",
+        "f->table_mask | f->walked | f->was_walked",
+        "f->table_mask | f->walked"),
     "tables are marked as walked from the top down": (
         "core/walked.c",
         "for (int level = c->level - 1; level >= g->start_level; level--)",
