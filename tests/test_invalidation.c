@@ -258,6 +258,28 @@ static void up_to_max_ranges_are_asked_for_one_by_one(struct fixture *f)
 	expect_requests(f, 4, 0, 1);
 }
 
+/* What another op removed meanwhile may stand in this one's pages. */
+static void a_map_waits_for_pages_that_were_cleaned_when_all_was_owed(struct fixture *f)
+{
+	const uint64_t many[] = {64, 66, 68, 70, 72, 74, 76, 130, 190}, low[] = {3, 5};
+	const uint64_t at[] = {3, 190, 191, 2};
+
+	for (size_t i = 0; i < COUNT(at); i++) {
+		const struct iopgt_mapping again =
+			fixture_mapping(page(f, at[i]), PHYS(f), granule(f), RW);
+		struct iopgt_op op = new_op(f);
+
+		map_dirty_pages(f);
+		clean_pages(f, many, COUNT(many), &op);
+		clean_pages(f, low, COUNT(low), &op);
+		unmap(f, page(f, at[i]), granule(f));
+		expect(IOPGT_OK, iopgt_map(f->table, &again, &op));
+		assert_int_equal(op.stats.waits, i < 2);
+		finish(f, &op);
+		unmap(f, FIRST(f), block(f));
+	}
+}
+
 /* --- Several calls --- */
 
 static void one_op_gathers_across_calls(struct fixture *f)
@@ -353,6 +375,9 @@ int main(void)
 		TEST_WITH(FIXTURE_GRANULES, past_max_ranges_the_whole_table_is_invalidated,
 	                  .host.max_ranges = 4),
 		TEST_WITH(FIXTURE_GRANULES, up_to_max_ranges_are_asked_for_one_by_one,
+	                  .host.max_ranges = 4),
+		TEST_WITH(FIXTURE_GRANULES,
+	                  a_map_waits_for_pages_that_were_cleaned_when_all_was_owed,
 	                  .host.max_ranges = 4),
 		TEST(all, one_op_gathers_across_calls),
 		TEST(FIXTURE_GRANULES, finish_is_idempotent),

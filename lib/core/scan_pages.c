@@ -54,6 +54,22 @@ static void clean_dirty_pages(const struct scan_state *s, live_descriptor *entri
 	}
 }
 
+/* The op owes the invalidation of pages in `mask`. */
+static void gather_pages(struct scan_state *s, const struct pages *p, uint64_t mask)
+{
+	uint32_t first = bits_lowest(mask), count = bits_highest(mask) + 1 - first;
+
+	/* All of the table is owed, whatever may be cached: what counts is how far it reaches. */
+	if (s->op->gather.all) {
+		gather_owe(&s->op->gather, pages_range(s, p, first, count));
+		return;
+	}
+	while (mask) {
+		bits_take_run(&mask, &first, &count);
+		gather_at_cursor(s->table, s->op, &s->c, pages_range(s, p, first, count));
+	}
+}
+
 static void clean_pages(struct scan_state *s, const struct pages *p, uint64_t mask)
 {
 	s->op->stats.cleaned += bits_count(mask);
@@ -61,12 +77,7 @@ static void clean_pages(struct scan_state *s, const struct pages *p, uint64_t ma
 		clean_leaves(s, p->entries, IOPGT_LAST_LEVEL, mask);
 	else
 		clean_dirty_pages(s, p->entries, mask);
-	while (mask) {
-		uint32_t first, count;
-
-		bits_take_run(&mask, &first, &count);
-		gather_at_cursor(s->table, s->op, &s->c, pages_range(s, p, first, count));
-	}
+	gather_pages(s, p, mask);
 }
 
 /* Gives them to the visitor, run by run, as far as it wants. */
