@@ -2,7 +2,8 @@
 /*
  * stream-SIZE-BITS: the streaming read by narrower vectors than the machine's widest,
  * which are what code compiled for all machines of a kind has. scan-SIZE-BITS: the least
- * that a scan takes with vectors of that width; 1 % of the pages are dirty.
+ * that a scan takes with vectors of that width; 1 % of the pages are dirty. write-SIZE-BITS:
+ * the streaming write.
  */
 #include "space.h"
 #include "yardstick.h"
@@ -20,15 +21,28 @@ static double timed(const struct space *space, const struct yardstick *width)
 	return now_ns() - begin;
 }
 
+/* After a read of all, as map's and unmap's limits are. */
+static double timed_write(const struct space *space, const struct yardstick *width)
+{
+	double begin;
+
+	timed(space, yardstick());
+	begin = now_ns();
+	width->write(space->leaves, space->leaf_count, PHYS | DESCRIPTOR_WRITABLE, PAGE_BYTES);
+	return now_ns() - begin;
+}
+
+typedef double timed_function(const struct space *space, const struct yardstick *width);
+
 static void measure(struct bench *bench, const struct space *space, const char *name,
-                    const struct yardstick *width)
+                    const struct yardstick *width, timed_function *time_one)
 {
 	struct row *row = bench_row(bench, name, (double)space->pages);
 
-	timed(space, width);
+	time_one(space, width);
 	for (unsigned run = 0; run < bench->runs; run++) {
-		samples_add(&row->subject, timed(space, width));
-		samples_add(&row->limit, timed(space, yardstick()));
+		samples_add(&row->subject, time_one(space, width));
+		samples_add(&row->limit, time_one(space, yardstick()));
 	}
 	bench_done(bench, row);
 }
@@ -66,22 +80,30 @@ static void open_once(struct space *space, const struct size *size, bool *is_ope
 	*is_open = true;
 }
 
-static void rows_of_size(struct bench *bench, const struct size *size)
+/* A row for each width but the widest. */
+static void rows_of_widths(struct bench *bench, const struct size *size, struct space *space,
+                           bool *is_open, const char *kind, timed_function *time_one)
 {
-	static struct space space;
 	unsigned count;
 	const struct yardstick *widths = yardsticks(&count);
-	bool is_open = false;
 
 	for (unsigned i = 0; i + 1 < count; i++) {
 		char name[48];
 
-		snprintf(name, sizeof(name), "stream-%s-%u", size->name, widths[i].bits);
+		snprintf(name, sizeof(name), "%s-%s-%u", kind, size->name, widths[i].bits);
 		if (!bench_wants(bench, name, true))
 			continue;
-		open_once(&space, size, &is_open);
-		measure(bench, &space, name, &widths[i]);
+		open_once(space, size, is_open);
+		measure(bench, space, name, &widths[i], time_one);
 	}
+}
+
+static void rows_of_size(struct bench *bench, const struct size *size)
+{
+	static struct space space;
+	bool is_open = false;
+
+	rows_of_widths(bench, size, &space, &is_open, "stream", timed);
 	for (unsigned bits = 128; bits <= 512; bits *= 4) {
 		char name[48];
 
@@ -91,6 +113,8 @@ static void rows_of_size(struct bench *bench, const struct size *size)
 		open_once(&space, size, &is_open);
 		measure_scan(bench, &space, name, yardstick_scan(bits));
 	}
+	/* What was dirty is overwritten. */
+	rows_of_widths(bench, size, &space, &is_open, "write", timed_write);
 	if (is_open)
 		space_close(&space);
 }
