@@ -76,6 +76,8 @@ static void eager_tracking_splits_groups_to_clean_pages(struct fixture *f)
 	stats = track_eagerly(f);
 	assert_int_equal(stats.ungrouped, GROUPS);
 	assert_int_equal(stats.left_unsplit, 0);
+	/* Groups share a wait. */
+	assert_true(stats.waits <= GROUPS);
 	expect_pages(f, IOPGT_LEAF_CLEAN);
 	for (unsigned i = 0; i < f->walker_count; i++) {
 		assert_true(access_ok(f, i, page, WALKER_WRITE));

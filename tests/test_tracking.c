@@ -73,6 +73,9 @@ static void tracking_without_splits_keeps_blocks(struct fixture *f)
 	stats = track(f, true, IOPGT_SPLIT_NONE, 0);
 	assert_int_equal(stats.split, 0);
 	assert_int_equal(stats.left_unsplit, 0);
+	assert_int_equal(stats.cleaned, 3);
+	/* Nothing was asked for. */
+	assert_int_equal(stats.dirty, 0);
 	expect_levels(f, 2);
 	expect_states(f, IOPGT_LEAF_CLEAN);
 	write_page(f, FIRST(f) + block(f) + granule(f));

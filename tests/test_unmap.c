@@ -355,6 +355,34 @@ static void the_last_page_of_a_sequence_takes_its_table(struct fixture *f)
 	assert_int_equal(pool_in_use(f->host.pool), tables - 1);
 }
 
+/* A call elsewhere ends the sequence: what comes then begins anew, and has half a table. */
+static void a_call_elsewhere_ends_a_sequence(struct fixture *f)
+{
+	uint64_t second = FIRST(f) + block(f);
+	const struct iopgt_mapping elsewhere =
+		fixture_mapping(FIRST(f) + granule(f), PHYS(f), granule(f), RW);
+
+	for (unsigned maps = 0; maps < 2; maps++) {
+		struct iopgt_op op = new_op(f);
+		size_t before;
+
+		map_pages(f, FIRST(f), granule(f));
+		map_pages(f, second, 2 * granule(f));
+		before = pool_in_use(f->host.pool);
+		op.budget = 1;
+		expect(IOPGT_AGAIN, iopgt_unmap(f->table, second, block(f), &op));
+		assert_int_equal(op.next, second + granule(f));
+		op.budget = 0;
+		expect(IOPGT_OK, maps ? iopgt_map(f->table, &elsewhere, &op)
+		                      : iopgt_unmap(f->table, FIRST(f), granule(f), &op));
+		expect(IOPGT_OK,
+		       iopgt_unmap(f->table, second + granule(f), block(f) - granule(f), &op));
+		finish(f, &op);
+		assert_int_equal(pool_in_use(f->host.pool), before);
+		unmap(f, FIRST(f), 2 * block(f));
+	}
+}
+
 int main(void)
 {
 	const uint32_t all = FIXTURE_GRANULES | FIXTURE_REGIMES | FIXTURE_LEVELS;
@@ -362,6 +390,9 @@ int main(void)
 	const struct fixture_test tests[] = {
 		TEST(0, the_last_page_of_a_sequence_takes_its_table),
 		TEST_WITH(0, the_last_page_of_a_sequence_takes_its_table,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR),
+		TEST(FIXTURE_GRANULES, a_call_elsewhere_ends_a_sequence),
+		TEST_WITH(FIXTURE_GRANULES, a_call_elsewhere_ends_a_sequence,
 	                  .host.hal_flags = IOPGT_HAL_LINEAR),
 		TEST(all, unmap_removes_exactly_the_range),
 		TEST(splitting, unmap_splits_only_blocks_that_cross_an_end),
