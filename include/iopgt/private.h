@@ -25,11 +25,11 @@ struct iopgt_leaf_kind {
  * and values are of the 64-bit descriptor.
  */
 struct iopgt_format {
-	uint64_t present;      /* a descriptor is present when any of these is set;
+	uint64_t present;       /* a descriptor is present when any of these is set;
 	                             of bits 1:0 and 63:56 */
-	uint64_t leaf_mask[2]; /* present and (d & leaf_mask) == leaf_value: a leaf */
-	uint64_t leaf_value[2];
-	uint64_t table_mask; /* above the last level, present and == table_value: a table */
+	uint64_t leaf_mask[2];  /* (d & leaf_mask) == leaf_value: a leaf */
+	uint64_t leaf_value[2]; /* with one of the bits of `present` */
+	uint64_t table_mask;    /* above the last level, present and == table_value: a table */
 	uint64_t table_value;
 	uint64_t address_low;  /* address bits that stand in place */
 	uint64_t address_high; /* where the bits moved down by address_shift go; 0: none */

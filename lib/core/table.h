@@ -240,12 +240,8 @@ static inline uint64_t table_leaf_mask(const struct iopgt_table *table, live_des
 {
 	const struct iopgt_format *f = &table->format;
 	unsigned kind = format_kind(level);
-	uint64_t leaves = live_match(entries, count, f->leaf_mask[kind], f->leaf_value[kind]);
 
-	/* What is zero may look like a leaf. */
-	if (!(f->leaf_value[kind] & f->present))
-		leaves &= ~live_match(entries, count, f->present, 0);
-	return leaves;
+	return live_match(entries, count, f->leaf_mask[kind], f->leaf_value[kind]);
 }
 
 /* Counters of the table that calls change at once. */
