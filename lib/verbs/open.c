@@ -32,17 +32,6 @@ struct claims {
 	uint64_t granule;
 };
 
-static int ignore_range(void *context, const struct iopgt_invalidation *request)
-{
-	(void)context;
-	(void)request;
-	return IOPGT_OK;
-}
-
-/* No walker ever uses the map. */
-static const struct iopgt_tlb_ops no_tlb = {
-	.invalidate_range = ignore_range, .invalidate_all = no_sync, .sync = no_sync};
-
 static int claims_init(struct claims *claims, const struct iopgt_table *table)
 {
 	struct iopgt_config config = {
@@ -57,7 +46,9 @@ static int claims_init(struct claims *claims, const struct iopgt_table *table)
 	if (err)
 		return err;
 	claims->granule = geometry_granule(&table->geometry);
-	claims->map.tlb = &no_tlb;
+	/* Never called: what is only ever added to owes no invalidation. */
+	claims->map.tlb = table->tlb;
+	claims->map.tlb_context = table->tlb_context;
 	return iopgt_table_init(&claims->map, table->hal, table->context);
 }
 
