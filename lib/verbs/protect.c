@@ -44,25 +44,26 @@ static inline uint64_t protected_leaf(const struct protect_state *s, uint64_t ol
 	                                                    : s->was_neither);
 }
 
-/* The entry holds the leaf `old`. True: it changed. */
+/*
+ * The entry holds the leaf `old`. True: it changed; also if another call put something
+ * else there meanwhile, which costs an invalidation too many.
+ */
 static inline bool protect_leaf(struct protect_state *s, live_descriptor *entry, int level,
                                 uint64_t old)
 {
 	const struct iopgt_format *f = &s->table->format;
+	uint64_t leaf;
 
 	do {
-		uint64_t leaf = protected_leaf(s, old);
-
+		leaf = protected_leaf(s, old);
 		if (leaf == old)
 			return false;
 		/* Readers of dirty state look for the note from here on. */
 		if (leaf & f->kept_dirty)
 			table_note(&s->table->kept_dirty);
 		/* Fails if a walker marked the leaf: its mark is taken into account. */
-		if (live_replace(entry, &old, leaf))
-			return true;
-	} while (format_is_leaf(f, level, old));
-	return false;
+	} while (!live_replace(entry, &old, leaf) && format_is_leaf(f, level, old));
+	return true;
 }
 
 /*

@@ -91,10 +91,8 @@ MUTANTS = {
         ""),
     "protect stores": (
         "verbs/protect.c",
-        "if (live_replace(entry, &old, leaf))\n"
-        "\t\t\treturn true;",
-        "live_store(entry, leaf);\n"
-        "\t\treturn true;"),
+        "while (!live_replace(entry, &old, leaf) && format_is_leaf(f, level, old));",
+        "while (live_store(entry, leaf), !format_is_leaf(f, level, old));"),
     "split links pages of a block that has changed": (
         "core/split_batch.c",
         "refill(b, index, expected);\n"
