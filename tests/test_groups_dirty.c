@@ -253,6 +253,30 @@ static void no_clear_changes_nothing(struct fixture *f)
 	assert_int_equal(event_count(f, HOST_RANGE) + event_count(f, HOST_ALL), 0);
 }
 
+/* --- Removing --- */
+
+/*
+ * A last-level table goes as it is, and two words of its memory serve the library until it
+ * is freed: a mark in one of those entries is the whole group's, too.
+ */
+static void a_mark_in_the_first_entries_of_a_removed_table_is_its_groups(struct fixture *f)
+{
+	for (unsigned number = 0; number < 4; number++) {
+		struct iopgt_op op = new_op(f);
+		size_t tables = pool_in_use(f->host.pool);
+
+		map_groups(f, (unsigned)(upper_bytes(f) / group_bytes(f)), RW | IOPGT_CLEAN);
+		mark(f, entry(f, number));
+		expect(IOPGT_OK,
+		       iopgt_unmap_dirty(f->table, group(f, 0), upper_bytes(f),
+		                         entry_bitmap(f, group(f, 0), upper_bytes(f)), &op));
+		assert_true(pool_in_use(f->host.pool) > tables);
+		finish(f, &op);
+		expect_only_bits(f, group(f, 0), group_bytes(f));
+		unmap(f, 0, SPACE);
+	}
+}
+
 /* --- Visiting --- */
 
 struct visit {
@@ -416,6 +440,8 @@ int main(void)
 		TEST(all, clear_with_one_bit_missing_cleans_nothing),
 		TEST(FIXTURE_STAGES, clear_with_coarse_bits_takes_whole_groups),
 		TEST(all, no_clear_changes_nothing),
+		TEST(all | GROUPS_OF_PAGES,
+	             a_mark_in_the_first_entries_of_a_removed_table_is_its_groups),
 		TEST(all, for_each_dirty_gives_whole_groups_cut_at_the_ends),
 		TEST(all, for_each_dirty_joins_groups_and_cleans_them),
 		TEST(all, a_visitor_that_stops_has_got_what_was_cleaned),
