@@ -144,6 +144,29 @@ static const struct mode modes[] = {
 	{HOST_ALLOC, HOST_ALLOC, true},
 };
 
+/* Its block begins before the range: what lies there is none of this call's. */
+static void a_failed_switch_goes_on_where_its_range_begins(struct fixture *f)
+{
+	uint64_t iova = FIRST(f) + 3 * granule(f), end = FIRST(f) + 2 * block(f);
+	struct iopgt_op op = new_op(f);
+
+	map(f, FIRST(f), PHYS(f), 2 * block(f), RW);
+	op.flags |= IOPGT_OP_START_DIRTY;
+	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &eagerly, &op));
+	finish(f, &op);
+	op = new_op(f);
+	host_fail(&f->host, HOST_SYNC, 1, false);
+	expect(HOST_ERROR, iopgt_switch_dirty_log(&f->domain, true, iova, end - iova, &op));
+	host_fail_nothing(&f->host);
+	assert_int_equal(op.next, iova);
+	expect(IOPGT_OK, iopgt_switch_dirty_log(&f->domain, true, op.next, end - op.next, &op));
+	finish(f, &op);
+	expect_level(f, iova, 3);
+	expect_level(f, end - 1, 3);
+	for (uint64_t at = FIRST(f); at < end; at += granule(f))
+		assert_int_equal(state_at(f, at), at < iova ? IOPGT_LEAF_DIRTY : IOPGT_LEAF_CLEAN);
+}
+
 /* What is done, with the nth call failing, and looked at afterwards. */
 struct step {
 	int (*act)(struct fixture *f, struct iopgt_op *op);
@@ -316,6 +339,7 @@ int main(void)
 		TEST_WITH(all, tracking_in_pieces_ends_the_same, .domain = true),
 		TEST_WITH(FIXTURE_GRANULES, after_the_first_piece_new_mappings_are_tracked,
 	                  .domain = true),
+		TEST_WITH(all, a_failed_switch_goes_on_where_its_range_begins, .domain = true),
 		TEST_WITH(all, turning_on_survives_failures, .domain = true, .walkers = 2),
 		TEST_WITH(all, turning_off_survives_failures, .domain = true, .walkers = 2),
 		TEST_WITH(all, the_first_round_survives_failures, .domain = true, .walkers = 2),
