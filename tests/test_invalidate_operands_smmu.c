@@ -227,6 +227,24 @@ static void wrong_targets_are_refused(void **state)
 	assert_int_equal(iopgt_tlbi_all(&target, &operation), IOPGT_BAD_REGIME);
 }
 
+/* EL2-E2H, of a stage-1 table with two halves: no other regime is known by it. */
+static void e2h_is_refused_but_for_el1_tables(void **state)
+{
+	struct iopgt_config config = {.granule_shift = 12};
+	struct iopgt_tlbi_target target = {.config = &config};
+	struct iopgt_tlbi_operation operation;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2 * IOPGT_REGIMES; i++) {
+		int want = i / 2 == EL1 ? IOPGT_OK : IOPGT_BAD_FLAGS;
+
+		config.regime = i / 2;
+		target.flags = IOPGT_TLBI_E2H | (i % 2 ? SMMU : 0);
+		assert_int_equal(begin_with(&config, target.flags, 0, 0x1000), want);
+		assert_int_equal(iopgt_tlbi_all(&target, &operation), want);
+	}
+}
+
 static void null_pointers_are_refused(void **state)
 {
 	const struct iopgt_config config = {.regime = EL1, .granule_shift = 12};
@@ -252,6 +270,7 @@ int main(void)
 		cmocka_unit_test(everything_goes_by_one_operation),
 		cmocka_unit_test(wrong_requests_are_refused),
 		cmocka_unit_test(wrong_targets_are_refused),
+		cmocka_unit_test(e2h_is_refused_but_for_el1_tables),
 		cmocka_unit_test(null_pointers_are_refused),
 	};
 
