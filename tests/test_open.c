@@ -161,6 +161,25 @@ static void the_dirty_pages_of_a_crash_dump_are_read(struct fixture *f)
 	expect(IOPGT_OK, iopgt_fini(&other));
 }
 
+/* For memory that nobody writes any more: there is nothing to wait for. */
+static void a_reader_whose_hal_has_no_sync_may_ask_for_one(struct fixture *f)
+{
+	uint64_t at = FIRST(f) + 2 * block(f);
+	struct iopgt_op op = new_op(f);
+	struct iopgt_table other;
+
+	build(f);
+	open_reading(f, &other, the_reading_hal());
+	assert_null(the_reading_hal()->tlb.sync);
+	op.flags |= IOPGT_OP_SYNC;
+	expect(IOPGT_OK,
+	       iopgt_sync_dirty_log(&other, at, block(f), page_bitmap(f, at, block(f)), &op));
+	assert_true(bit_at(f, at + 2 * granule(f)));
+	assert_null(op.gather.table);
+	expect(IOPGT_OK, iopgt_op_finish(&op));
+	expect(IOPGT_OK, iopgt_fini(&other));
+}
+
 static void a_reader_refuses_every_change(struct fixture *f)
 {
 	const uint64_t places[][2] = {
@@ -401,6 +420,42 @@ static void max_tables_is_a_bound(struct fixture *f)
 	f->table = &f->own_table;
 }
 
+/* A page in each of four tables, which lie far apart in memory. */
+static void build_apart(struct fixture *f)
+{
+	for (uint64_t i = 0; i < 4; i++) {
+		uint64_t phys;
+
+		assert_non_null(pool_alloc(f->host.pool, 4 << 20, false, &phys));
+		map(f, i * block(f), PHYS(f), granule(f), RW);
+		pool_free(f->host.pool, phys, 4 << 20);
+	}
+}
+
+/* An owner needs some to find tables that are linked twice; the more, the further apart. */
+static void no_memory_to_look_for_links_is_no_finding(struct fixture *f)
+{
+	struct iopgt_tree tree = {.root_phys = f->table->root_phys, .flags = IOPGT_OPEN_OWNING};
+	struct iopgt_table other;
+	uint64_t failing = 0;
+	size_t in_use;
+	int error;
+
+	build_apart(f);
+	in_use = pool_in_use(f->host.pool);
+	do {
+		host_fail(&f->host, HOST_ALLOC, ++failing, false);
+		error = open_tree(&other, &f->config, &f->hal, &f->host, &tree);
+		expect(host_injected(&f->host) == failing ? IOPGT_NO_MEMORY : IOPGT_OK, error);
+		assert_int_equal(pool_in_use(f->host.pool), in_use);
+		host_fail_nothing(&f->host);
+	} while (error);
+	/* Of those that are for a first address: one each level. */
+	assert_true(failing - 1 > 4);
+	f->own_table = other;
+	f->table = &f->own_table;
+}
+
 #define ARENA .host = {.arena_bytes = 8 << 20}
 
 int main(void)
@@ -412,6 +467,7 @@ int main(void)
 		TEST(all, the_dirty_pages_of_a_crash_dump_are_read),
 		TEST_WITH(all, the_dirty_pages_of_a_crash_dump_are_read,
 	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
+		TEST(all, a_reader_whose_hal_has_no_sync_may_ask_for_one),
 		TEST_WITH(all, a_reader_refuses_every_change, ARENA),
 		TEST_WITH(all, a_reader_changes_nothing, ARENA,
 	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
@@ -427,6 +483,7 @@ int main(void)
 		TEST(FIXTURE_GRANULES | FIXTURE_STAGES, unknown_memory_types_are_kept),
 		TEST(all, cleared_access_flags_are_accepted_where_somebody_sets_them),
 		TEST_WITH(FIXTURE_GRANULES, max_tables_is_a_bound, ARENA),
+		TEST(FIXTURE_STAGES, no_memory_to_look_for_links_is_no_finding),
 	};
 
 	return FIXTURE_RUN(tests);
