@@ -194,6 +194,37 @@ static void two_callers_may_unmap_halves_of_a_block(struct fixture *f)
 	expect_hole(f, 0, block(f));
 }
 
+/* The other caller's half goes while this one takes memory for the block's table. */
+static void unmap_upper_half(struct fixture *f, enum host_call call, bool done)
+{
+	struct iopgt_op op = new_op(f);
+
+	if (call != HOST_ALLOC || !done)
+		return;
+	expect(IOPGT_OK, iopgt_unmap(f->table, FIRST(f) + block(f) / 2, block(f) / 2, &op));
+	expect(IOPGT_OK, iopgt_op_finish(&op));
+	f->hook = NULL;
+}
+
+static void a_block_that_another_call_split_meanwhile_is_not_split_again(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+	size_t tables;
+
+	map(f, FIRST(f), PHYS(f), block(f), RW);
+	read_page(f, FIRST(f));
+	tables = pool_in_use(f->host.pool);
+	f->hook = unmap_upper_half;
+	expect(IOPGT_OK, iopgt_unmap(f->table, FIRST(f), granule(f), &op));
+	assert_null(f->hook);
+	finish(f, &op);
+	assert_int_equal(op.stats.split, 0);
+	assert_int_equal(pool_in_use(f->host.pool), tables + 1);
+	expect_unmapped(f, FIRST(f), granule(f));
+	expect_unmapped(f, FIRST(f) + block(f) / 2, block(f) / 2);
+	expect_mapped(f, FIRST(f) + granule(f), PHYS(f) + granule(f), block(f) / 2 - granule(f));
+}
+
 /* --- Tables --- */
 
 static void map_pages(struct fixture *f, uint64_t iova, uint64_t size)
@@ -409,6 +440,7 @@ int main(void)
 	                  .level = FIXTURE_LEVEL_0, .config_flags = IOPGT_CONFIG_FAULTS_RETRIED),
 		TEST(splitting, without_memory_the_block_stays_whole),
 		TEST(splitting, two_callers_may_unmap_halves_of_a_block),
+		TEST(splitting, a_block_that_another_call_split_meanwhile_is_not_split_again),
 		TEST(FIXTURE_GRANULES | FIXTURE_STAGES, tables_wholly_in_the_range_are_freed),
 		TEST(FIXTURE_GRANULES, tables_partly_in_the_range_stay),
 		TEST(FIXTURE_GRANULES, no_table_is_freed_before_the_op_is_finished),
