@@ -71,18 +71,29 @@ static void measure_scan(struct bench *bench, struct space *space, const char *n
 	bench_done(bench, row);
 }
 
-static void open_once(struct space *space, const struct size *size, bool *is_open)
+/* The space of a size, opened for the first row that is wanted. */
+struct stream {
+	const struct size *size;
+	struct space space;
+	bool is_open;
+};
+
+/* Whether the row is wanted; then the space is open. */
+static bool wants(struct bench *bench, struct stream *stream, const char *name)
 {
-	if (*is_open)
-		return;
-	space_open(space, size->bytes, PAGE_SHIFT);
-	space_choose_dirty(space, 1, PATTERN_RANDOM);
-	*is_open = true;
+	if (!bench_wants(bench, name, true))
+		return false;
+	if (!stream->is_open) {
+		space_open(&stream->space, stream->size->bytes, PAGE_SHIFT);
+		space_choose_dirty(&stream->space, 1, PATTERN_RANDOM);
+		stream->is_open = true;
+	}
+	return true;
 }
 
 /* A row for each width but the widest. */
-static void rows_of_widths(struct bench *bench, const struct size *size, struct space *space,
-                           bool *is_open, const char *kind, timed_function *time_one)
+static void rows_of_widths(struct bench *bench, struct stream *stream, const char *kind,
+                           timed_function *time_one)
 {
 	unsigned count;
 	const struct yardstick *widths = yardsticks(&count);
@@ -90,33 +101,30 @@ static void rows_of_widths(struct bench *bench, const struct size *size, struct 
 	for (unsigned i = 0; i + 1 < count; i++) {
 		char name[48];
 
-		snprintf(name, sizeof(name), "%s-%s-%u", kind, size->name, widths[i].bits);
-		if (!bench_wants(bench, name, true))
-			continue;
-		open_once(space, size, is_open);
-		measure(bench, space, name, &widths[i], time_one);
+		snprintf(name, sizeof(name), "%s-%s-%u", kind, stream->size->name, widths[i].bits);
+		if (wants(bench, stream, name))
+			measure(bench, &stream->space, name, &widths[i], time_one);
 	}
 }
 
 static void rows_of_size(struct bench *bench, const struct size *size)
 {
-	static struct space space;
-	bool is_open = false;
+	static struct stream stream;
 
-	rows_of_widths(bench, size, &space, &is_open, "stream", timed);
+	stream = (struct stream){.size = size};
+	rows_of_widths(bench, &stream, "stream", timed);
 	for (unsigned bits = 128; bits <= 512; bits *= 4) {
+		yardstick_scan_function *scan = yardstick_scan(bits);
 		char name[48];
 
 		snprintf(name, sizeof(name), "scan-%s-%u", size->name, bits);
-		if (yardstick_scan(bits) == NULL || !bench_wants(bench, name, true))
-			continue;
-		open_once(&space, size, &is_open);
-		measure_scan(bench, &space, name, yardstick_scan(bits));
+		if (scan && wants(bench, &stream, name))
+			measure_scan(bench, &stream.space, name, scan);
 	}
 	/* What was dirty is overwritten. */
-	rows_of_widths(bench, size, &space, &is_open, "write", timed_write);
-	if (is_open)
-		space_close(&space);
+	rows_of_widths(bench, &stream, "write", timed_write);
+	if (stream.is_open)
+		space_close(&stream.space);
 }
 
 void rows_stream(struct bench *bench)
