@@ -34,6 +34,7 @@ struct iopgt_format {
 	uint64_t address_low;  /* address bits that stand in place */
 	uint64_t address_high; /* where the bits moved down by address_shift go; 0: none */
 	uint8_t address_shift;
+	uint8_t age_shift;        /* of `age` */
 	uint64_t accessed;        /* access flag of a leaf, set when accessed; 0: none */
 	uint64_t no_cache;        /* nT of a block (break-before-make level 1); 0: none */
 	uint64_t state_mask;      /* permission to write, and its tracking */

@@ -60,12 +60,12 @@ static inline uint64_t format_make_table(const struct iopgt_format *f, uint64_t 
 /* The age of a table, as its descriptor holds it; and the descriptor with another age. */
 static inline uint32_t format_age(const struct iopgt_format *f, uint64_t d)
 {
-	return f->age ? (uint32_t)((d & f->age) / (f->age & -f->age)) : 0;
+	return (uint32_t)((d & f->age) >> f->age_shift);
 }
 
 static inline uint64_t format_with_age(const struct iopgt_format *f, uint64_t d, uint32_t age)
 {
-	return (d & ~f->age) | age * (f->age & -f->age);
+	return (d & ~f->age) | ((uint64_t)age << f->age_shift & f->age);
 }
 
 /* `bits`: all of a leaf but its kind and address. */

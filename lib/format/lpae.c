@@ -71,7 +71,8 @@
 #define TABLE_WAS_WALKED BIT(53)
 #define TABLE_UNSETTLED  BIT(54)
 #define TABLE_CLEANED    BIT(55)
-#define TABLE_AGE        (BIT(59) - BIT(56))
+#define TABLE_AGE_SHIFT  56
+#define TABLE_AGE        (BIT(59) - BIT(TABLE_AGE_SHIFT))
 #define TABLE_IGNORED    ((BIT(59) - BIT(51)) | (BIT(12) - BIT(2))) /* with AF of FEAT_HAFT */
 
 /* Bits 63:1 of an invalid descriptor are free (D8.3); a leaf's bit 1 follows from its level. */
@@ -465,6 +466,7 @@ void iopgt_lpae_format(const struct iopgt_config *config, struct iopgt_format *f
 		.cleaned = TABLE_CLEANED,
 		.unsettled = TABLE_UNSETTLED,
 		.age = TABLE_AGE,
+		.age_shift = TABLE_AGE_SHIFT,
 		.broken = BROKEN,
 		.contiguous = CONTIGUOUS,
 		.ungrouping = LEAF_UNGROUPING,

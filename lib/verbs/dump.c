@@ -33,23 +33,34 @@ static void put_text(struct line *line, const char *text)
 	line->text[line->used] = '\0';
 }
 
-static void put_digits(struct line *line, uint64_t value, unsigned base)
+static void put_hex(struct line *line, uint64_t value)
 {
-	char digits[20];
+	char digits[17];
 	unsigned n = sizeof(digits);
 
 	digits[--n] = '\0';
 	do {
-		digits[--n] = "0123456789abcdef"[value % base];
-		value /= base;
+		digits[--n] = "0123456789abcdef"[value & 15];
+		value >>= 4;
 	} while (value);
+	put_text(line, "0x");
 	put_text(line, &digits[n]);
 }
 
-static void put_hex(struct line *line, uint64_t value)
+/* By subtraction: for a division of 64 bits compilers for 32-bit hosts call a library. */
+static void put_decimal(struct line *line, uint64_t value)
 {
-	put_text(line, "0x");
-	put_digits(line, value, 16);
+	uint64_t powers[20] = {1};
+	char digit[2] = "0";
+	unsigned n = 0;
+
+	for (; n < 19 && 10 * powers[n] <= value; n++)
+		powers[n + 1] = 10 * powers[n];
+	do {
+		for (digit[0] = '0'; value >= powers[n]; value -= powers[n])
+			digit[0]++;
+		put_text(line, digit);
+	} while (n--);
 }
 
 /* Two spaces a level below the start, the level, the address. */
@@ -61,7 +72,7 @@ static void begin_line(const struct dump_state *s, struct line *line, int level,
 	put_text(line, "L");
 	if (level < 0)
 		put_text(line, "-");
-	put_digits(line, (uint64_t)(level < 0 ? -level : level), 10);
+	put_decimal(line, (uint64_t)(level < 0 ? -level : level));
 	put_text(line, " ");
 	put_hex(line, iova);
 }
@@ -130,7 +141,7 @@ static void give_run(struct dump_state *s)
 		put_text(&line, " hole");
 	}
 	put_text(&line, " x");
-	put_digits(&line, run->count, 10);
+	put_decimal(&line, run->count);
 	if (run->bits)
 		put_leaf(s, &line, run->bits);
 	s->writer->line(s->writer->context, line.text);
