@@ -38,10 +38,12 @@ static inline uint64_t sixteen(const uint64_t *entries)
 	return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_packs_epi16(a, b));
 }
 
-static inline void prefetch_64(const uint64_t *entries)
+/* The same, while as many at `next` are fetched: spread out, more are on their way at once. */
+static inline uint64_t sixteen_ahead(const uint64_t *entries, const uint64_t *next)
 {
-	for (unsigned i = 0; i < 64; i += 8)
-		__builtin_prefetch(entries + i);
+	__builtin_prefetch(next, 0, 2);
+	__builtin_prefetch(next + 8, 0, 2);
+	return sixteen(entries);
 }
 
 static void scan_128(uint64_t *const *tables, uint64_t count, uint64_t *words)
@@ -50,12 +52,10 @@ static void scan_128(uint64_t *const *tables, uint64_t count, uint64_t *words)
 		const uint64_t *next = tables[t + 1 < count ? t + 1 : t];
 
 		for (unsigned i = 0; i < TABLE_ENTRIES; i += 64, words++) {
-			const uint64_t *entries = tables[t] + i;
-			uint64_t found;
+			uint64_t found = 0;
 
-			prefetch_64(next + i);
-			found = sixteen(entries) | sixteen(entries + 16) << 16 |
-			        sixteen(entries + 32) << 32 | sixteen(entries + 48) << 48;
+			for (unsigned k = 0; k < 64; k += 16)
+				found |= sixteen_ahead(tables[t] + i + k, next + i + k) << k;
 			if (found)
 				*words |= found;
 		}
@@ -77,7 +77,7 @@ __attribute__((target("avx512f"))) static void scan_512(uint64_t *const *tables,
 			for (unsigned k = 0; k < 64; k += 8) {
 				__m512i d = _mm512_load_si512(tables[t] + i + k);
 
-				__builtin_prefetch(next + i + k);
+				__builtin_prefetch(next + i + k, 0, 2);
 				d = _mm512_and_si512(d, mask);
 				found |= (uint64_t)_mm512_cmpeq_epi64_mask(d, value) << k;
 			}

@@ -152,10 +152,18 @@ static inline uint64_t live_match(live_descriptor *entries, uint32_t count, uint
 
 	IOPGT_ASSERT(count < 64 || (uintptr_t)entries % MATCH_ALIGNMENT == 0);
 	if (count == 64)
-		return match_64(entries, mask, value);
+		return match_64(entries, mask, value, entries, false);
 	for (uint32_t i = 0; i < count; i++)
 		found |= (uint64_t)((live_load(&entries[i]) & mask) == value) << i;
 	return found;
+}
+
+/* The same for 64; the 64 at `ahead`, which may be any address, will be wanted soon. */
+static inline uint64_t live_match_ahead(live_descriptor *entries, uint64_t mask, uint64_t value,
+                                        const live_descriptor *ahead)
+{
+	IOPGT_ASSERT((uintptr_t)entries % MATCH_ALIGNMENT == 0);
+	return match_64(entries, mask, value, ahead, true);
 }
 
 #endif

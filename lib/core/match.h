@@ -12,6 +12,10 @@
  * - x86-64: an aligned 64-bit read is atomic (Intel SDM 3A 9.1.1, AMD APM 2 7.3.2). A
  *   128-bit one is too where there is AVX; older processors make it of 64-bit reads.
  *
+ * While 64 are read, what comes later may be fetched, a line with each eight of them: spread
+ * out, and no nearer than the second-level cache, more lines are on their way at once than
+ * the first level has room for misses. A prefetch never faults.
+ *
  * The vectors are volatile, so that the compiler makes each one access. What one read
  * misses the next scan finds, as with any other load. <arm_neon.h> is the compiler's own,
  * as <stdint.h> is.
@@ -42,6 +46,20 @@
 
 #define MATCH_ALIGNMENT 16 /* bytes; all table memory has it */
 
+/*
+ * What match_64(entries, mask, value, ahead, fetches) fetches with each eight, if `fetches`,
+ * which is known when it is compiled. The asm is no instruction: it keeps the compiler from
+ * moving all of them to one place. No function: GCC 12 drops calls of one that does nothing
+ * else.
+ */
+#define MATCH_FETCH(first)                                                                         \
+	do {                                                                                       \
+		if (fetches) {                                                                     \
+			__asm__ volatile("" : "+r"(ahead));                                        \
+			__builtin_prefetch((const void *)&ahead[first], 0, 2);                     \
+		}                                                                                  \
+	} while (0)
+
 #ifdef MATCH_SSE2
 typedef int32_t match_i32 __attribute__((vector_size(16), may_alias));
 typedef int16_t match_i16 __attribute__((vector_size(16), may_alias));
@@ -71,15 +89,26 @@ static inline uint32_t match_16(const volatile match_i32 *entries, match_i32 mas
 	return (uint32_t)__builtin_ia32_pmovmskb128((match_i8)(all == both));
 }
 
-static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value)
+static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value,
+                                const live_descriptor *ahead, bool fetches)
 {
 	const volatile match_i32 *pairs = (const volatile void *)entries;
 	match_i32 masks = (match_i32)(match_i64){(int64_t)mask, (int64_t)mask};
 	match_i32 values = (match_i32)(match_i64){(int64_t)value, (int64_t)value};
+	uint64_t found;
 
-	return match_16(pairs, masks, values) | (uint64_t)match_16(pairs + 8, masks, values) << 16 |
-	       (uint64_t)match_16(pairs + 16, masks, values) << 32 |
-	       (uint64_t)match_16(pairs + 24, masks, values) << 48;
+	MATCH_FETCH(0);
+	MATCH_FETCH(8);
+	found = match_16(pairs, masks, values);
+	MATCH_FETCH(16);
+	MATCH_FETCH(24);
+	found |= (uint64_t)match_16(pairs + 8, masks, values) << 16;
+	MATCH_FETCH(32);
+	MATCH_FETCH(40);
+	found |= (uint64_t)match_16(pairs + 16, masks, values) << 32;
+	MATCH_FETCH(48);
+	MATCH_FETCH(56);
+	return found | (uint64_t)match_16(pairs + 24, masks, values) << 48;
 }
 #endif
 
@@ -106,17 +135,27 @@ static inline uint8x16_t match_16(const volatile uint64x2_t *pairs, uint64x2_t m
 		vld1q_u8(places));
 }
 
-static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value)
+static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value,
+                                const live_descriptor *ahead, bool fetches)
 {
 	const volatile uint64x2_t *pairs = (const volatile void *)entries;
 	uint64x2_t masks = vdupq_n_u64(mask);
 	uint64x2_t values = vdupq_n_u64(value);
-	uint8x16_t low =
-		vpaddq_u8(match_16(pairs, masks, values), match_16(pairs + 8, masks, values));
-	uint8x16_t high =
-		vpaddq_u8(match_16(pairs + 16, masks, values), match_16(pairs + 24, masks, values));
-	uint8x16_t sums = vpaddq_u8(low, high);
+	uint8x16_t a, b, c, d, sums;
 
+	MATCH_FETCH(0);
+	MATCH_FETCH(8);
+	a = match_16(pairs, masks, values);
+	MATCH_FETCH(16);
+	MATCH_FETCH(24);
+	b = match_16(pairs + 8, masks, values);
+	MATCH_FETCH(32);
+	MATCH_FETCH(40);
+	c = match_16(pairs + 16, masks, values);
+	MATCH_FETCH(48);
+	MATCH_FETCH(56);
+	d = match_16(pairs + 24, masks, values);
+	sums = vpaddq_u8(vpaddq_u8(a, b), vpaddq_u8(c, d));
 	return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(sums, sums)), 0);
 }
 #endif
@@ -128,14 +167,17 @@ static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_
 	 (((LIVE_SWAP(atomic_load_explicit(entry, memory_order_relaxed)) ^ value) & mask) - 1) >>  \
 	         63)
 
-static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value)
+static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value,
+                                const live_descriptor *ahead, bool fetches)
 {
 	uint64_t found = 0;
 
 	for (uint32_t i = 0; i < 64; i += 8) {
 		/* From the last to the first: a shift and a sum are one instruction. */
-		uint64_t eight = MATCH_BIT(&entries[i + 7]);
+		uint64_t eight;
 
+		MATCH_FETCH(i);
+		eight = MATCH_BIT(&entries[i + 7]);
 		eight = 2 * eight + MATCH_BIT(&entries[i + 6]);
 		eight = 2 * eight + MATCH_BIT(&entries[i + 5]);
 		eight = 2 * eight + MATCH_BIT(&entries[i + 4]);

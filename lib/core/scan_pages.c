@@ -4,23 +4,6 @@
 #include "core/scan_state.h"
 #include "core/walked.h"
 
-/*
- * 64 descriptors are eight lines of most caches; a prefetch never faults. No function:
- * GCC 12 drops calls of one that does nothing else.
- */
-#define FETCH(entries, first) __builtin_prefetch((const void *)&(entries)[first])
-#define FETCH_64(entries)                                                                          \
-	do {                                                                                       \
-		FETCH(entries, 0);                                                                 \
-		FETCH(entries, 8);                                                                 \
-		FETCH(entries, 16);                                                                \
-		FETCH(entries, 24);                                                                \
-		FETCH(entries, 32);                                                                \
-		FETCH(entries, 40);                                                                \
-		FETCH(entries, 48);                                                                \
-		FETCH(entries, 56);                                                                \
-	} while (0)
-
 /* Up to 64 pages, and which of them have the mark. */
 struct pages {
 	live_descriptor *entries;
@@ -248,7 +231,7 @@ static __attribute__((noinline)) bool run_some(struct scan_state *s, struct page
 	return !p.mask || found_pages(s, p, run);
 }
 
-static inline struct pages pages_behind(const struct pages *p, uint32_t count, unsigned shift)
+static inline struct pages pages_behind(const struct pages *p, size_t count, unsigned shift)
 {
 	return (struct pages){p->entries + count, p->iova + ((uint64_t)count << shift), p->mask};
 }
@@ -260,7 +243,8 @@ static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 	unsigned shift = s->table->geometry.granule_shift;
 	live_descriptor *next = next_table(s), *ahead;
 	struct pages p = {.entries = cursor_entry(&s->c), .iova = s->c.iova};
-	uint32_t n = 64 - (cursor_index(&s->c) & 63), done = 0, dirty = 0;
+	uint32_t n = 64 - (cursor_index(&s->c) & 63), dirty = 0;
+	size_t done = 0, end, word = 0;
 	bool kept = looks_for_kept(s);
 	live_descriptor *words;
 
@@ -274,27 +258,28 @@ static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 	/* While one table is read, the same part of the next one is fetched. */
 	ahead = next ? next + cursor_index(&s->c) : p.entries;
 	words = whole_words(s, p.iova + ((uint64_t)done << shift), run);
-	for (; count - done >= 64; done += 64) {
+	end = done + ((count - done) & ~(size_t)63);
+	for (; done < end; done += 64, word++) {
 		live_descriptor *entries = p.entries + done;
 		uint64_t mask;
 
-		FETCH_64(ahead + done);
-		mask = live_match(entries, 64, match.mask, match.value);
+		mask = live_match_ahead(entries, match.mask, match.value, ahead + done);
 		if (kept)
 			mask |= kept_pages(s, entries, 64);
 		if (mask && words) {
 			dirty += bits_count(mask);
-			live_set(&words[done / 64], mask);
+			live_set(&words[word], mask);
 		} else if (mask) {
 			p.mask = mask;
 			if (!found_pages(s, pages_behind(&p, done, shift), run))
-				return done;
+				return (uint32_t)done;
 		}
 	}
 	s->op->stats.dirty += dirty;
-	p.entries += done;
-	p.iova += (uint64_t)done << shift;
-	return done == count || run_some(s, p, count - done, run) ? count : done;
+	p = pages_behind(&p, done, shift);
+	if (done == count || run_some(s, p, count - (uint32_t)done, run))
+		return count;
+	return (uint32_t)done;
 }
 
 void iopgt_scan_pages(struct scan_state *s, uint32_t count)
