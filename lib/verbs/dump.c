@@ -47,17 +47,27 @@ static void put_hex(struct line *line, uint64_t value)
 	put_text(line, &digits[n]);
 }
 
+static uint64_t power_of_ten(unsigned n)
+{
+	uint64_t power = 1;
+
+	while (n--)
+		power *= 10;
+	return power;
+}
+
 /* By subtraction: for a division of 64 bits compilers for 32-bit hosts call a library. */
 static void put_decimal(struct line *line, uint64_t value)
 {
-	uint64_t powers[20] = {1};
 	char digit[2] = "0";
 	unsigned n = 0;
 
-	for (; n < 19 && 10 * powers[n] <= value; n++)
-		powers[n + 1] = 10 * powers[n];
+	while (n < 19 && power_of_ten(n + 1) <= value)
+		n++;
 	do {
-		for (digit[0] = '0'; value >= powers[n]; value -= powers[n])
+		uint64_t unit = power_of_ten(n);
+
+		for (digit[0] = '0'; value >= unit; value -= unit)
 			digit[0]++;
 		put_text(line, digit);
 	} while (n--);
