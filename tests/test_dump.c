@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* iopgt_dump: text that is stable and short. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fixture.h"
@@ -75,6 +77,23 @@ static bool contains(const struct text *text, const char *word)
 		if (strstr(text->line[i], word))
 			return true;
 	return false;
+}
+
+static void runs_say_how_long_they_are(struct fixture *f)
+{
+	static const unsigned counts[] = {1, 9, 10, 11, 19, 20, 64, 99, 100, 101, 110, 400, 500};
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		struct text text;
+		char word[32];
+
+		map(f, FIRST(f), PHYS(f) + granule(f), counts[i] * granule(f), RW);
+		snprintf(word, sizeof(word), "page -> 0x%" PRIx64 " x%u ", PHYS(f) + granule(f),
+		         counts[i]);
+		dump(f, 0, SPACE, &text);
+		assert_true(contains(&text, word));
+		unmap(f, FIRST(f), block(f));
+	}
 }
 
 static void addresses_are_in_the_text(struct fixture *f)
@@ -159,6 +178,7 @@ int main(void)
 	const uint32_t all = FIXTURE_GRANULES | FIXTURE_REGIMES;
 	const struct fixture_test tests[] = {
 		TEST(all, two_dumps_are_equal),
+		TEST(FIXTURE_GRANULES, runs_say_how_long_they_are),
 		TEST(all, like_descriptors_share_a_line),
 		TEST(all, addresses_are_in_the_text),
 		TEST(all, permissions_and_state_make_a_difference),
