@@ -96,6 +96,31 @@ static void holes_are_passed_over(struct fixture *f)
 
 /* --- Clearing --- */
 
+/* Of pages in part of a word of the bitmap, in words as a whole, or of a coarser bitmap. */
+static void what_is_cleaned_is_counted(struct fixture *f)
+{
+	static const struct {
+		unsigned first, count, shift;
+	} parts[] = {{3, 5, 0}, {60, 8, 0}, {0, 64, 0}, {65, 200, 0}, {3, 5, 1}, {65, 200, 1}};
+
+	map_clean_pages(f, block(f));
+	for (size_t i = 0; i < COUNT(parts); i++) {
+		uint64_t first = page(f, parts[i].first), size = parts[i].count * granule(f);
+		struct iopgt_op op = new_op(f);
+
+		for (unsigned n = 0; n < parts[i].count; n++)
+			write_page(f, first + n * granule(f));
+		fixture_bitmap(f, FIRST(f), block(f), f->config.granule_shift + parts[i].shift);
+		expect(IOPGT_OK,
+		       iopgt_read_and_clear_dirty(f->table, first, size, &f->bitmap, &op));
+		finish(f, &op);
+		assert_int_equal(op.stats.dirty, parts[i].count);
+		assert_int_equal(op.stats.cleaned, parts[i].count);
+		look_dirty(f, FIRST(f), block(f));
+		assert_int_equal(count_bits(f), 0);
+	}
+}
+
 static void a_second_write_is_reported_again(struct fixture *f)
 {
 	map_clean_pages(f, 2 * block(f));
@@ -358,6 +383,7 @@ int main(void)
 		TEST(all, no_clear_reads_only),
 		TEST(all, what_was_mapped_writable_is_dirty_and_the_rest_is_not),
 		TEST(all, holes_are_passed_over),
+		TEST(all, what_is_cleaned_is_counted),
 		TEST(all, a_second_write_is_reported_again),
 		TEST(all, a_write_through_a_stale_entry_after_finish_is_reported),
 		TEST(FIXTURE_REGIMES, a_host_that_drops_invalidations_loses_writes),

@@ -126,6 +126,21 @@ static inline uint32_t cursor_run(const struct iopgt_cursor *c)
 	return run < rest ? run : rest;
 }
 
+/*
+ * live_match of `count` entries from the cursor on, all in one 64 of the table. The second
+ * half of such a 64, or more of its end, is sooner looked at with all of it, by vectors.
+ */
+static inline uint64_t cursor_match(const struct iopgt_cursor *c, uint32_t count, uint64_t mask,
+                                    uint64_t value)
+{
+	live_descriptor *entry = cursor_entry(c);
+	uint32_t before = cursor_index(c) & 63;
+
+	if (before && count >= 32 && before + count == 64)
+		return live_match(entry - before, 64, mask, value) >> before;
+	return live_match(entry, count, mask, value);
+}
+
 /* Whether the block that once covered the cursor's entry may still be cached. */
 static inline bool cursor_is_unsettled(const struct iopgt_cursor *c)
 {

@@ -86,22 +86,30 @@ static void take_blocks(struct scan_state *s, uint64_t mask)
 	}
 }
 
+/* Whether the entry behind the cursor's, at that distance, links a table. */
+static bool is_table_at(const struct scan_state *s, uint32_t distance)
+{
+	uint64_t d = live_load(cursor_entry(&s->c) + distance);
+
+	return format_is_table(&s->table->format, s->c.level, d);
+}
+
 uint32_t iopgt_scan_blocks(struct scan_state *s)
 {
 	const struct iopgt_format *f = &s->table->format;
-	live_descriptor *entries = cursor_entry(&s->c);
 	uint32_t n = 64 - (cursor_index(&s->c) & 63), run = cursor_run(&s->c);
 	uint64_t rest, marked = 0;
 
 	if (n > run)
 		n = run;
-	rest = bits_low(n) & ~live_match(entries, n, s->unmarked.mask, s->unmarked.value);
+	rest = bits_low(n) & ~cursor_match(&s->c, n, s->unmarked.mask, s->unmarked.value);
 	if (rest && s->takes) {
-		marked = live_match(entries, n, s->marked.mask, s->marked.value) & covered(s, n);
+		marked = cursor_match(&s->c, n, s->marked.mask, s->marked.value) & covered(s, n);
 		rest &= ~marked;
 	}
-	if (rest)
-		rest &= ~live_match(entries, n, f->present | f->broken, 0);
+	/* Mostly it is a table that ends the run: then holes need not be looked for. */
+	if (rest && !is_table_at(s, bits_lowest(rest)))
+		rest &= ~cursor_match(&s->c, n, f->present | f->broken, 0);
 	if (rest)
 		n = bits_lowest(rest);
 	if (n)

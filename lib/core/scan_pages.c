@@ -53,9 +53,9 @@ static void gather_pages(struct scan_state *s, const struct pages *p, uint64_t m
 	}
 }
 
+/* That they are cleaned is counted by those who call this. */
 static void clean_pages(struct scan_state *s, const struct pages *p, uint64_t mask)
 {
-	s->op->stats.cleaned += bits_count(mask);
 	if (s->scan->flags & SCAN_ACCESSED)
 		clean_leaves(s, p->entries, IOPGT_LAST_LEVEL, mask);
 	else
@@ -77,8 +77,10 @@ static void visit_pages(struct scan_state *s, const struct pages *p)
 		if (!iopgt_scan_visit(s->scan, run.first, run.last))
 			return;
 		s->op->stats.dirty += count;
-		if (s->scan->flags & SCAN_CLEAN)
-			clean_pages(s, p, bits_low(count) << first);
+		if (!(s->scan->flags & SCAN_CLEAN))
+			continue;
+		s->op->stats.cleaned += count;
+		clean_pages(s, p, bits_low(count) << first);
 	}
 }
 
@@ -117,8 +119,10 @@ static __attribute__((noinline)) void take_pages(struct scan_state *s, const str
 		if (mask != p->mask)
 			iopgt_scan_left_marked(s);
 	}
-	if ((flags & SCAN_CLEAN) && mask)
-		clean_pages(s, p, mask);
+	if (!(flags & SCAN_CLEAN) || !mask)
+		return;
+	s->op->stats.cleaned += bits_count(mask);
+	clean_pages(s, p, mask);
 }
 
 /* The descriptor of the next table that is linked there, from `index` on; or 0. */
@@ -170,17 +174,17 @@ static bool looks_for_kept(const struct scan_state *s)
 	       table_counted(&s->table->kept_dirty);
 }
 
-/* Whether all that is done about marked pages is to set their bits, one for each. */
-static bool only_reports(const struct scan_state *s)
+/* Whether marked pages, all of them, have their bits set, one for each, or are cleaned too. */
+static bool reports_all(const struct scan_state *s)
 {
-	return s->scan->bitmap && s->scan->bitmap->page_shift == s->table->geometry.granule_shift &&
-	       !(s->scan->flags & ~(uint32_t)(SCAN_REPORT | SCAN_ACCESSED));
+	return s->scan->bitmap && (s->scan->flags & SCAN_REPORT) &&
+	       s->scan->bitmap->page_shift == s->table->geometry.granule_shift;
 }
 
 /* What a run of pages in one table does with those that have the mark. */
 enum run {
 	RUN_TAKE,    /* all that the scan wants */
-	RUN_REPORTS, /* see only_reports */
+	RUN_REPORTS, /* the same, in short: see reports_all */
 	RUN_LOOKS,   /* it ends before the first of them */
 };
 
@@ -197,6 +201,10 @@ static inline bool found_pages(struct scan_state *s, struct pages p, enum run ru
 	}
 	s->op->stats.dirty += bits_count(p.mask);
 	bitmap_or_mask(bitmap, bitmap_bit(bitmap, p.iova), p.mask);
+	if (s->scan->flags & SCAN_CLEAN) {
+		s->op->stats.cleaned += bits_count(p.mask);
+		clean_pages(s, &p, p.mask);
+	}
 	return true;
 }
 
@@ -210,8 +218,8 @@ static uint64_t kept_pages(const struct scan_state *s, live_descriptor *entries,
 }
 
 /*
- * The words of the bitmap for 64 pages each, from iova on, if all that is done is to set
- * bits and a word begins there. Else null.
+ * The words of the bitmap for 64 pages each, from iova on, if the run reports and a word
+ * begins there. Else null.
  */
 static live_descriptor *whole_words(const struct scan_state *s, uint64_t iova, enum run run)
 {
@@ -245,7 +253,7 @@ static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 	struct pages p = {.entries = cursor_entry(&s->c), .iova = s->c.iova};
 	uint32_t n = 64 - (cursor_index(&s->c) & 63), dirty = 0;
 	size_t done = 0, end, word = 0;
-	bool kept = looks_for_kept(s);
+	bool kept = looks_for_kept(s), cleans = (s->scan->flags & SCAN_CLEAN) != 0;
 	live_descriptor *words;
 
 	if (n > count)
@@ -269,6 +277,11 @@ static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 		if (mask && words) {
 			dirty += bits_count(mask);
 			live_set(&words[word], mask);
+			if (cleans) {
+				struct pages found = pages_behind(&p, done, shift);
+
+				clean_pages(s, &found, mask);
+			}
 		} else if (mask) {
 			p.mask = mask;
 			if (!found_pages(s, pages_behind(&p, done, shift), run))
@@ -276,6 +289,7 @@ static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 		}
 	}
 	s->op->stats.dirty += dirty;
+	s->op->stats.cleaned += cleans ? dirty : 0;
 	p = pages_behind(&p, done, shift);
 	if (done == count || run_some(s, p, count - (uint32_t)done, run))
 		return count;
@@ -284,7 +298,7 @@ static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 
 void iopgt_scan_pages(struct scan_state *s, uint32_t count)
 {
-	scan_run(s, count, only_reports(s) ? RUN_REPORTS : RUN_TAKE);
+	scan_run(s, count, reports_all(s) ? RUN_REPORTS : RUN_TAKE);
 }
 
 uint32_t iopgt_scan_unmarked(struct scan_state *s, uint32_t count)

@@ -63,9 +63,8 @@ static uint32_t count_unwalked(const struct scan_state *s)
 
 	if (n > run)
 		n = run;
-	others = bits_low(n) & ~live_match(cursor_entry(&s->c), n,
-	                                   f->table_mask | f->walked | f->was_walked,
-	                                   f->table_value);
+	others = bits_low(n) &
+	         ~cursor_match(&s->c, n, f->table_mask | f->walked | f->was_walked, f->table_value);
 	return others ? bits_lowest(others) : n;
 }
 

@@ -37,7 +37,7 @@ static uint32_t none_cold(const struct merge_state *s)
 		mask |= f->age;
 		value = format_with_age(f, value, s->table->cold_age);
 	}
-	found = live_match(cursor_entry(&s->c), n, mask, value);
+	found = cursor_match(&s->c, n, mask, value);
 	return found ? bits_lowest(found) : n;
 }
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "core/bits.h"
-#include "core/live.h"
+#include "core/cursor.h"
 #include "pool.h"
 #include "random.h"
 
@@ -54,6 +54,32 @@ static void match_finds_exactly_the_equal_ones(void **state)
 				plain |= UINT64_C(1) << i;
 		}
 		assert_int_equal(live_match(entries, count, mask, value), plain);
+	}
+}
+
+/* Wherever it stands, and however many it is asked about, of those up to the next 64. */
+static void a_cursor_matches_from_where_it_stands(void **state)
+{
+	static live_descriptor entries[512] __attribute__((aligned(64)));
+	struct iopgt_table table = {
+		.geometry = {.granule_shift = 12, .start_level = 3, .input_bits = 21}};
+	struct iopgt_cursor c = {.table = &table, .level = 3};
+
+	(void)state;
+	iopgt_geometry_set_levels(&table.geometry);
+	c.path[c.level + 1] = entries;
+	for (unsigned i = 0; i < 512; i++)
+		live_store(&entries[i], random_next(&random_state) & 3);
+	for (unsigned first = 128; first < 256; first++) {
+		uint64_t plain = 0;
+
+		c.iova = (uint64_t)first << 12;
+		for (uint32_t count = 1; count <= 64 - first % 64; count++) {
+			unsigned last = first + count - 1;
+
+			plain |= (uint64_t)((live_load(&entries[last]) & 1) == 1) << (count - 1);
+			assert_int_equal(cursor_match(&c, count, 1, 1), plain);
+		}
 	}
 }
 
@@ -117,6 +143,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(match_finds_exactly_the_equal_ones),
+		cmocka_unit_test(a_cursor_matches_from_where_it_stands),
 		cmocka_unit_test(a_descriptor_is_little_endian_in_memory),
 		cmocka_unit_test(counts_and_ends_agree_with_a_loop),
 		cmocka_unit_test(runs_are_maximal_and_cover_the_mask),
