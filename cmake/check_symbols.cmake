@@ -2,12 +2,17 @@
 cmake_minimum_required(VERSION 3.25)
 # The whole library, linked together, may ask its host for four symbols that
 # compilers call by themselves, and may show only names that begin with iopgt_.
-file(MAKE_DIRECTORY ${WORK})
+if(SHARED)
+	set(names ${NM} -P -D ${LIBRARY})
+else()
+	file(MAKE_DIRECTORY ${WORK})
+	execute_process(
+		COMMAND ${LINKER} -r -o ${WORK}/iopgt.o --whole-archive ${LIBRARY}
+		COMMAND_ERROR_IS_FATAL ANY)
+	set(names ${NM} -P ${WORK}/iopgt.o)
+endif()
 execute_process(
-	COMMAND ${LINKER} -r -o ${WORK}/iopgt.o --whole-archive ${ARCHIVE}
-	COMMAND_ERROR_IS_FATAL ANY)
-execute_process(
-	COMMAND ${NM} -P ${WORK}/iopgt.o
+	COMMAND ${names}
 	OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
 
 set(allowed memcpy memset memmove memcmp)

@@ -3,7 +3,8 @@
 
 if(NOT IOPGT_INSTRUMENTED)
 	add_test(NAME freestanding_symbols COMMAND ${CMAKE_COMMAND}
-		-DARCHIVE=$<TARGET_FILE:iopgt> -DLINKER=${CMAKE_LINKER} -DNM=${CMAKE_NM}
+		-DLIBRARY=$<TARGET_FILE:iopgt> -DSHARED=${IOPGT_SHARED}
+		-DLINKER=${CMAKE_LINKER} -DNM=${CMAKE_NM}
 		-DWORK=${PROJECT_BINARY_DIR}/symbols
 		-P ${PROJECT_SOURCE_DIR}/cmake/check_symbols.cmake)
 endif()

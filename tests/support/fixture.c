@@ -336,21 +336,31 @@ static int end_case(void **state)
 	return 0;
 }
 
-static size_t expand(const struct fixture_test *test, struct fixture_case *cases,
-                     struct CMUnitTest *units)
+static size_t combinations(const struct fixture_test *test)
 {
 	struct fixture_options options;
 	size_t count = 0;
 
-	for (; combination(test, (unsigned)count, &options); count++) {
-		if (!cases)
-			continue;
-		cases[count] = (struct fixture_case){.test = test, .options = options};
-		units[count] = (struct CMUnitTest){
-			.name = combination_name(test, &options),
+	while (combination(test, (unsigned)count, &options))
+		count++;
+	return count;
+}
+
+/* With `once`, the test of number `row` over one combination, which changes from row to row. */
+static size_t expand(const struct fixture_test *test, size_t row, bool once,
+                     struct fixture_case *cases, struct CMUnitTest *units)
+{
+	size_t all = combinations(test), count = once ? 1 : all;
+	size_t first = once ? row % all : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		cases[i].test = test;
+		combination(test, (unsigned)(first + i), &cases[i].options);
+		units[i] = (struct CMUnitTest){
+			.name = combination_name(test, &cases[i].options),
 			.test_func = run_case,
 			.teardown_func = end_case,
-			.initial_state = &cases[count],
+			.initial_state = &cases[i],
 		};
 	}
 	return count;
@@ -361,17 +371,18 @@ int fixture_run(const char *group, const struct fixture_test *tests, size_t coun
 	const char *filter = getenv("IOPGT_TEST");
 	struct fixture_case *cases;
 	struct CMUnitTest *units;
-	size_t total = 0, filled = 0;
+	bool once = getenv("IOPGT_TEST_ONCE") != NULL;
+	size_t most = 0, total = 0;
 	int failed;
 
 	for (size_t i = 0; i < count; i++)
-		total += expand(&tests[i], NULL, NULL);
-	cases = calloc(total, sizeof(*cases));
-	units = calloc(total, sizeof(*units));
+		most += combinations(&tests[i]);
+	cases = calloc(most, sizeof(*cases));
+	units = calloc(most, sizeof(*units));
 	if (!cases || !units)
 		abort();
 	for (size_t i = 0; i < count; i++)
-		filled += expand(&tests[i], cases + filled, units + filled);
+		total += expand(&tests[i], i, once, cases + total, units + total);
 	if (filter)
 		cmocka_set_test_filter(filter);
 	failed = _cmocka_run_group_tests(group, units, total, NULL, NULL);

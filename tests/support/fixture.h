@@ -127,10 +127,12 @@ struct fixture_test {
 
 /*
  * Runs all, each combination as a cmocka test of its own; to be returned from
- * main. In the environment: IOPGT_TEST: a pattern of names to run; IOPGT_DEAF:
- * invalidations do nothing, to see which tests notice; IOPGT_ATS and
- * IOPGT_TABLE_ACCESS: as in enum fixture_walk, for all tests; IOPGT_NO_ATC and
- * IOPGT_ATC_FIRST: as in enum host_mode; IOPGT_LINEAR: as IOPGT_HAL_LINEAR.
+ * main. In the environment: IOPGT_TEST: a pattern of names to run;
+ * IOPGT_TEST_ONCE: each test over one combination alone, another from test to
+ * test; IOPGT_DEAF: invalidations do nothing, to see which tests notice;
+ * IOPGT_ATS and IOPGT_TABLE_ACCESS: as in enum fixture_walk, for all tests;
+ * IOPGT_NO_ATC and IOPGT_ATC_FIRST: as in enum host_mode; IOPGT_LINEAR: as
+ * IOPGT_HAL_LINEAR.
  */
 int fixture_run(const char *group, const struct fixture_test *tests, size_t count);
 
