@@ -88,7 +88,7 @@ static int switch_off(struct iopgt_domain *domain, struct iopgt_range range, str
 {
 	struct iopgt_scan scan = {
 		.table = &domain->table, .op = op, .range = range, .flags = SCAN_MAKE_DIRTY};
-	uint64_t budget = op->budget, next, from;
+	uint64_t budget = op->budget, from;
 	int err =
 		iopgt_merge_range(&domain->table, range, MERGE_FORCE_DIRTY | MERGE_IF_POSSIBLE, op);
 	int made;
@@ -99,12 +99,12 @@ static int switch_off(struct iopgt_domain *domain, struct iopgt_range range, str
 	}
 	if (err == IOPGT_AGAIN)
 		scan.range.last = op->next - 1;
-	next = op->next;
 	from = op->resumed_from;
 	op->budget = 0;
 	made = iopgt_scan_run(&scan);
 	op->budget = budget;
-	op->next = made ? range.first : err ? next : range.last + 1;
+	if (made)
+		op->next = range.first;
 	op->resumed_from = from;
 	return made ? made : err;
 }
