@@ -31,7 +31,6 @@ struct group_pass {
 	bool tracked_only;
 	/* Making */
 	struct iopgt_range within; /* groups are made in here */
-	uint64_t skip_before;      /* tables that end before this address are not looked into */
 	uint32_t count;            /* groups that wait to be completed */
 	struct iopgt_group groups[GROUPS_AT_ONCE];
 	/* At the place of a group: begins, and takes it where there is to be a wait. */
@@ -73,8 +72,7 @@ static int look(struct group_pass *p, uint64_t first, bool *down)
 	struct iopgt_group group;
 	int err;
 
-	*down = format_is_table(format_of(p), p->c.level, d) &&
-	        cursor_last(&p->c) >= p->skip_before;
+	*down = format_is_table(format_of(p), p->c.level, d);
 	if (*down)
 		return cursor_down(&p->c, d);
 	if (p->c.iova != first && cursor_in_place(&p->c))
@@ -219,7 +217,6 @@ static void start_ungroup(struct group_pass *p, struct iopgt_table *table, struc
 	p->op = op;
 	p->spared = (struct iopgt_range){1, 0};
 	p->tracked_only = false;
-	p->skip_before = 0;
 	p->count = 0;
 	p->visit = visit_ungroup;
 	p->complete = complete_ungroup;
@@ -318,9 +315,8 @@ static int visit_make(struct group_pass *p, const struct iopgt_group *group)
 	if (!table_may_break(p->table, p->op))
 		return IOPGT_WOULD_BREAK;
 	if (p->table->bbm_level == 0) {
-		if (!break_entries(p, group, 0))
-			return IOPGT_BUSY;
-		take(p, group);
+		if (break_entries(p, group, 0))
+			take(p, group);
 		return IOPGT_OK;
 	}
 	change = grouping(p, group);
@@ -330,34 +326,18 @@ static int visit_make(struct group_pass *p, const struct iopgt_group *group)
 	return IOPGT_OK;
 }
 
-/* Where the largest group that may begin in `range` but ends after `from` would begin. */
-static uint64_t first_place(const struct iopgt_table *table, struct iopgt_range range,
-                            uint64_t from)
-{
-	const struct iopgt_geometry *g = &table->geometry;
-	uint64_t first = from;
-
-	for (int level = g->start_level; level <= IOPGT_LAST_LEVEL; level++) {
-		uint64_t begin = from & ~(geometry_group_size(g, level) - 1);
-
-		if (geometry_group_allowed(g->leaf_sizes, g, level) && begin < first)
-			first = begin;
-	}
-	return first < range.first ? range.first : first;
-}
-
 int iopgt_make_groups(struct iopgt_table *table, struct iopgt_range range, uint64_t from,
                       struct iopgt_op *op)
 {
 	struct group_pass p = {.table = table,
 	                       .op = op,
 	                       .within = range,
-	                       .skip_before = from,
 	                       .visit = visit_make,
 	                       .complete = complete_group};
 	int err, waited;
 
-	range.first = first_place(table, range, from);
+	/* The first entry looked at stands for its group's whole place. */
+	range.first = from;
 	err = run_pass(&p, &range, 0);
 	op->stats.looked_at += p.c.looked_at;
 	waited = flush(&p);
