@@ -161,6 +161,10 @@ static void flags_of_regimes(struct fixture *f)
 				expect_refused(f, IOPGT_BAD_FLAGS, &config);
 	}
 	assert_int_equal(all, IOPGT_CONFIG_ALL_FLAGS);
+	/* DS says nothing with 64 KiB pages (D24.2, TCR_EL1.DS). */
+	f->config.flags = IOPGT_CONFIG_LPA2;
+	EXPECT_EACH(f, IOPGT_OK, granule_shift, 12, 14);
+	EXPECT_EACH(f, IOPGT_BAD_FLAGS, granule_shift, 16);
 }
 
 static void flags_without_a_meaning_are_refused(void **state)

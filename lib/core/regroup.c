@@ -228,8 +228,6 @@ int iopgt_ungroup(struct iopgt_table *table, struct iopgt_range *range, bool tra
 	struct group_pass p;
 	int err, waited;
 
-	if (!table->grouped)
-		return IOPGT_OK;
 	start_ungroup(&p, table, op);
 	p.tracked_only = tracked_only;
 	err = run_pass(&p, range, op->budget);

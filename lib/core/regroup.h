@@ -7,9 +7,9 @@
 
 /*
  * Breaks up every group (tracked_only: of tracked leaves) that overlaps the
- * range: their members become single leaves, all dirty if one was. Waits. The
- * budget of op, if it has one, may cut range->last; IOPGT_BUSY cuts it before the
- * entry that another call replaces.
+ * range: their members become single leaves, all dirty if one was. Waits. Only for
+ * tables that may have groups. The budget of op, if it has one, may cut range->last;
+ * IOPGT_BUSY cuts it before the entry that another call replaces.
  *
  * Return: IOPGT_OK; IOPGT_BUSY; IOPGT_WOULD_SPLIT; IOPGT_WOULD_BREAK (level 0);
  * IOPGT_BAD_TABLE; an error of the host: at level 0 the groups are whole again,
