@@ -11,6 +11,25 @@
 #define PHYS(f)  (12 * block(f))
 #define GIB      (UINT64_C(1) << 30)
 
+static void set_tracking(struct fixture *f, const struct iopgt_tracking *how)
+{
+	struct iopgt_op op = new_op(f);
+
+	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, how != NULL, how, &op));
+	finish(f, &op);
+}
+
+static void add_walker(struct fixture *f, unsigned i)
+{
+	expect(IOPGT_OK, iopgt_domain_attach(&f->domain, &f->domain_walkers[i]));
+}
+
+static void remove_walker(struct fixture *f, unsigned i)
+{
+	walker_forget(f->walkers[i]);
+	expect(IOPGT_OK, iopgt_domain_detach(&f->domain, &f->domain_walkers[i]));
+}
+
 /* --- Leaving --- */
 
 /* fini goes on where a table is not to be found, and says so. */
@@ -247,14 +266,53 @@ static void groups_beyond_a_batch_count_once(struct fixture *f)
 {
 	uint64_t size = 33 * group_size(f, 3);
 	struct iopgt_op op = new_op(f);
+	struct iopgt_stats stats;
 
 	map(f, FIRST(f), PHYS(f) + group_size(f, 3), size, RW);
 	expect_leaf_size(f, FIRST(f), group_size(f, 3));
 	expect(IOPGT_OK, iopgt_split_block(f->table, FIRST(f), size, &op));
 	finish(f, &op);
 	assert_int_equal(op.stats.ungrouped, 33);
-	assert_int_equal(merge(f, FIRST(f), size).grouped, 33);
+	/* table.h: 1 + groups / 32 */
+	assert_int_equal(op.stats.waits, 2);
+	stats = merge(f, FIRST(f), size);
+	assert_int_equal(stats.grouped, 33);
+	assert_true(stats.looked_at >= size / granule(f));
+	assert_true(stats.looked_at < 10 * size / granule(f));
 	expect_leaf_size(f, FIRST(f) + size - granule(f), group_size(f, 3));
+}
+
+/* Tracking starts: what it does not track it does not break up. */
+static void groups_that_nobody_may_write_to_stay(struct fixture *f)
+{
+	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_EAGER};
+	uint64_t size = group_size(f, 3);
+
+	map(f, FIRST(f), PHYS(f), size, IOPGT_READ);
+	map(f, FIRST(f) + size, PHYS(f) + size, size, RW);
+	set_tracking(f, &how);
+	expect_leaf_size(f, FIRST(f), size);
+	expect_leaf_size(f, FIRST(f) + size, granule(f));
+}
+
+/* A group of which the break-up failed, in a table that works at level 0 by now. */
+static void a_break_up_is_completed_at_another_level(struct fixture *f)
+{
+	uint64_t size = group_size(f, 3);
+	struct iopgt_op failed = new_op(f), op = new_op(f);
+	unsigned weak = fixture_add_walker(f);
+
+	map(f, FIRST(f), PHYS(f), size, RW);
+	host_fail(&f->host, HOST_SYNC, 1, false);
+	expect(HOST_ERROR, iopgt_unmap(f->table, FIRST(f), granule(f), &failed));
+	host_fail_nothing(&f->host);
+	finish(f, &failed);
+	f->domain_walkers[weak].bbm_level = 0;
+	add_walker(f, weak);
+	expect(IOPGT_OK, iopgt_unmap(f->table, FIRST(f), granule(f), &op));
+	finish(f, &op);
+	expect_unmapped(f, FIRST(f), granule(f));
+	expect_leaf_size(f, FIRST(f) + granule(f), granule(f));
 }
 
 /* The next table in memory holds the pages of another range. */
@@ -301,25 +359,6 @@ static void faults_at_the_end_of_a_table_invalidate_its_block(struct fixture *f)
 }
 
 /* --- Domains --- */
-
-static void set_tracking(struct fixture *f, const struct iopgt_tracking *how)
-{
-	struct iopgt_op op = new_op(f);
-
-	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, how != NULL, how, &op));
-	finish(f, &op);
-}
-
-static void add_walker(struct fixture *f, unsigned i)
-{
-	expect(IOPGT_OK, iopgt_domain_attach(&f->domain, &f->domain_walkers[i]));
-}
-
-static void remove_walker(struct fixture *f, unsigned i)
-{
-	walker_forget(f->walkers[i]);
-	expect(IOPGT_OK, iopgt_domain_detach(&f->domain, &f->domain_walkers[i]));
-}
 
 /* What was written through a walker without flags of tables is found after it has gone. */
 static void flags_of_tables_at_every_level_are_set_when_they_count_again(struct fixture *f)
@@ -373,6 +412,25 @@ static void tables_that_stay_count_in_the_next_round(struct fixture *f)
 	}
 }
 
+/* A dirty block, and behind it a table of dirty blocks: all are replaced, and waited for. */
+static void dirty_blocks_of_two_levels_are_split_in_one_call(struct fixture *f)
+{
+	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_ADAPTIVE};
+	uint64_t second = 9 * GIB + 3 * block(f);
+
+	map(f, 8 * GIB, 16 * GIB, GIB, RW);
+	map(f, 9 * GIB, 20 * GIB + block(f), 8 * block(f), RW);
+	set_tracking(f, &how);
+	write_page(f, 8 * GIB);
+	write_page(f, second);
+	take_dirty(f, 8 * GIB, 2 * GIB);
+	expect_level(f, 8 * GIB, 2);
+	expect_level(f, second, 3);
+	write_page(f, second);
+	look_dirty(f, 8 * GIB, 2 * GIB);
+	expect_only_bits(f, second, granule(f));
+}
+
 /* Where nothing may break, turning off leaves the pages, counts them, and is no error. */
 static void off_leaves_pages_where_nothing_may_break(struct fixture *f)
 {
@@ -405,6 +463,12 @@ int main(void)
 		TEST(FIXTURE_LEVELS, a_table_that_was_a_block_once_is_looked_at_again),
 		TEST_WITH(FIXTURE_GRANULES | FIXTURE_LEVELS, groups_beyond_a_batch_count_once,
 	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_LEVELS, groups_that_nobody_may_write_to_stay,
+	                  .domain = true, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
+		TEST_WITH(FIXTURE_GRANULES, a_break_up_is_completed_at_another_level,
+	                  .domain = true, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,
+	                  .config_flags = IOPGT_CONFIG_FAULTS_RETRIED),
+		TEST_WITH(0, dirty_blocks_of_two_levels_are_split_in_one_call, .domain = true),
 		TEST_WITH(FIXTURE_GRANULES, what_lies_behind_an_unlinked_table_is_not_its_own,
 	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
 		TEST(FIXTURE_GRANULES, faults_at_the_end_of_a_table_invalidate_its_block),
