@@ -74,6 +74,114 @@ static void reads_of_what_becomes_dirty_are_kept(struct fixture *f)
 	expect_it_came();
 	take_accessed(f, block(f));
 	expect_only_bits(f, FIRST(f), block(f));
+	look_dirty(f, FIRST(f), block(f));
+	expect_only_bits(f, FIRST(f), block(f));
+}
+
+/* What comes between a load and the exchange makes that fail, and is no reason to give up. */
+static void a_page_that_is_read_as_it_is_cleaned_is_clean(struct fixture *f)
+{
+	map(f, FIRST(f), PHYS(f) + granule(f), 2 * granule(f), RW);
+	take_accessed(f, 2 * granule(f));
+	before_a_store(f, leaf_at(f, FIRST(f)).descriptor_phys, read_beside);
+	take_dirty(f, FIRST(f), 2 * granule(f));
+	expect_it_came();
+	expect_only_bits(f, FIRST(f), 2 * granule(f));
+	look_dirty(f, FIRST(f), 2 * granule(f));
+	assert_int_equal(count_bits(f), 0);
+}
+
+static void clean_beside(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+
+	page_bitmap(f, FIRST(f), block(f));
+	iopgt_read_and_clear_dirty(f->table, FIRST(f), block(f), &f->bitmap, &op);
+	iopgt_op_finish(&op);
+}
+
+static void a_fault_beside_a_reader_of_dirty_state_is_handled(struct fixture *f)
+{
+	map(f, FIRST(f), PHYS(f), block(f), RW);
+	take_accessed(f, block(f));
+	assert_false(leaf_at(f, FIRST(f)).access_flag);
+	before_a_store(f, leaf_at(f, FIRST(f)).descriptor_phys, clean_beside);
+	expect(IOPGT_OK, iopgt_handle_access_fault(f->table, FIRST(f)));
+	expect_it_came();
+	assert_true(leaf_at(f, FIRST(f)).access_flag);
+}
+
+static void a_write_fault_beside_a_read_is_handled(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+
+	map(f, FIRST(f), PHYS(f), block(f), RW | IOPGT_CLEAN);
+	take_accessed(f, block(f));
+	before_a_store(f, leaf_at(f, FIRST(f)).descriptor_phys, read_beside);
+	expect(IOPGT_OK, iopgt_handle_write_fault(f->table, FIRST(f), 0, &op));
+	expect_it_came();
+	finish(f, &op);
+	assert_int_equal(state_at(f, FIRST(f)), IOPGT_LEAF_DIRTY);
+}
+
+/* --- Groups --- */
+
+static void a_page_that_is_written_as_it_is_grouped_is_a_member(struct fixture *f)
+{
+	uint64_t size = group_size(f, 3);
+
+	for (uint64_t at = 0; at < size; at += granule(f))
+		map(f, FIRST(f) + at, PHYS(f) + size + at, granule(f), RW | IOPGT_CLEAN);
+	before_a_store(f, leaf_at(f, FIRST(f)).descriptor_phys, write_beside);
+	assert_int_equal(merge(f, FIRST(f), size).grouped, 1);
+	expect_it_came();
+	expect_leaf_size(f, FIRST(f), size);
+	expect_good_groups(f, FIRST(f), size);
+	look_dirty(f, FIRST(f), size);
+	expect_only_bits(f, FIRST(f), size);
+}
+
+static void unmap_second_half(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+	uint64_t half = group_size(f, 3) / 2;
+
+	expect(IOPGT_OK, iopgt_unmap(f->table, FIRST(f) + half, half, &op));
+	expect(IOPGT_OK, iopgt_op_finish(&op));
+}
+
+/* Level 0. Two calls unmap a half each: who finds the group broken up looks again. */
+static void a_group_that_another_call_breaks_up_first_is_busy(struct fixture *f)
+{
+	uint64_t half = group_size(f, 3) / 2;
+	struct iopgt_op op = new_op(f);
+
+	map(f, FIRST(f), PHYS(f) + 2 * half, 2 * half, RW);
+	before_a_store(f, leaf_at(f, FIRST(f)).descriptor_phys, unmap_second_half);
+	expect(IOPGT_BUSY, iopgt_unmap(f->table, FIRST(f), half, &op));
+	expect_it_came();
+	assert_int_equal(op.stats.ungrouped, 0);
+	expect_mapped(f, FIRST(f), PHYS(f) + 2 * half, half);
+	expect(IOPGT_OK, iopgt_unmap(f->table, FIRST(f), half, &op));
+	finish(f, &op);
+	expect_unmapped(f, FIRST(f), 2 * half);
+}
+
+/* --- Split --- */
+
+/* A block of 1 GiB becomes pages: the tables below its own are filled anew, too. */
+static void what_is_written_before_two_levels_are_linked_is_kept(struct fixture *f)
+{
+	uint64_t gib = UINT64_C(1) << 30, at = FIRST(f);
+
+	map(f, 0, 16 * gib, gib, RW | IOPGT_CLEAN);
+	before_a_store(f, leaf_at(f, at).descriptor_phys, write_beside);
+	split(f, 0, 3 * granule(f));
+	expect_it_came();
+	expect_level(f, 0, 3);
+	expect_mapped(f, 0, 16 * gib, 2 * block(f));
+	assert_int_equal(state_at(f, 0), IOPGT_LEAF_DIRTY);
+	assert_int_equal(state_at(f, at), IOPGT_LEAF_DIRTY);
 }
 
 /* --- Merge --- */
@@ -193,6 +301,17 @@ int main(void)
 {
 	const uint32_t all = FIXTURE_GRANULES | FIXTURE_STAGES;
 	const struct fixture_test tests[] = {
+		TEST(FIXTURE_GRANULES | FIXTURE_STAGES,
+	             a_page_that_is_read_as_it_is_cleaned_is_clean),
+		TEST(FIXTURE_STAGES, a_fault_beside_a_reader_of_dirty_state_is_handled),
+		TEST(FIXTURE_STAGES, a_write_fault_beside_a_read_is_handled),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES,
+	                  a_page_that_is_written_as_it_is_grouped_is_a_member,
+	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES,
+	                  a_group_that_another_call_breaks_up_first_is_busy,
+	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES, .level = FIXTURE_LEVEL_0),
+		TEST(0, what_is_written_before_two_levels_are_linked_is_kept),
 		TEST(all, blocks_that_are_unmapped_while_they_are_cleaned_are_gone),
 		TEST(all, writes_beside_the_handler_of_access_faults_are_kept),
 		TEST_WITH(all, reads_of_what_becomes_dirty_are_kept, .domain = true),
