@@ -3,6 +3,9 @@
  * What an op owes: which ranges are joined, when all takes their place, and what of it fails.
  * Found by tests/mutants/logic.py.
  */
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "fixture.h"
 
 #define FIRST(f) (4 * block(f))
@@ -103,6 +106,35 @@ static void the_stricter_of_two_walkers_counts(struct fixture *f)
 		for (unsigned w = 0; w < 2; w++)
 			f->domain_walkers[w].tlb = &f->domain_tlb;
 	}
+}
+
+/* max_ranges is of ranges between two waits, and a verb's own sync is one. */
+static void ranges_are_counted_anew_after_a_sync(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+
+	map_pages(f);
+	take_page(f, 0, &op);
+	take_page(f, 4, &op);
+	op.flags |= IOPGT_OP_SYNC;
+	expect(IOPGT_OK, iopgt_sync_dirty_log(f->table, FIRST(f), block(f),
+	                                      page_bitmap(f, FIRST(f), block(f)), &op));
+	take_page(f, 9, &op);
+	host_log_clear(&f->host);
+	finish(f, &op);
+	assert_int_equal(event_count(f, HOST_ALL), 0);
+	assert_int_equal(op.stats.invalidations, 3);
+}
+
+/* The configuration does not know; all walkers that are there do. */
+static void a_walker_that_retries_is_enough(struct fixture *f)
+{
+	assert_false(iopgt_domain_capable(&f->domain, IOPGT_CAPABLE_SPLIT));
+	walker_forget(f->walkers[0]);
+	expect(IOPGT_OK, iopgt_domain_detach(&f->domain, &f->domain_walkers[0]));
+	f->domain_walkers[0].flags |= IOPGT_WALKER_FAULTS_RETRIED;
+	expect(IOPGT_OK, iopgt_domain_attach(&f->domain, &f->domain_walkers[0]));
+	assert_true(iopgt_domain_capable(&f->domain, IOPGT_CAPABLE_SPLIT));
 }
 
 /* --- What fails --- */
@@ -223,6 +255,26 @@ static void one_bitmap_for_many_calls_is_waited_for_once(struct fixture *f)
 	finish(f, &op);
 }
 
+/* The word is the last before memory that nobody may touch. */
+static void no_word_behind_a_bitmap_is_touched(struct fixture *f)
+{
+	size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char *memory =
+		mmap(NULL, 2 * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t *word = (uint64_t *)(void *)(memory + bytes) - 1;
+	const struct iopgt_bitmap bitmap = {word, FIRST(f) - 8 * granule(f), 64,
+	                                    f->config.granule_shift};
+	struct iopgt_op op = new_op(f);
+
+	assert_true(memory != MAP_FAILED);
+	assert_int_equal(mprotect(memory + bytes, bytes, PROT_NONE), 0);
+	map(f, FIRST(f), PHYS(f) + granule(f), 56 * granule(f), RW);
+	expect(IOPGT_OK, iopgt_sync_dirty_log(f->table, FIRST(f), 56 * granule(f), &bitmap, &op));
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_equal(iopgt_bitmap_test(&bitmap, bitmap.base + i * granule(f)), i >= 8);
+	munmap(memory, 2 * bytes);
+}
+
 /* --- What was refused --- */
 
 static void what_was_refused_once_is_refused_again(struct fixture *f)
@@ -248,6 +300,10 @@ int main(void)
 		TEST(FIXTURE_GRANULES, tables_that_are_not_found_stay_owed),
 		TEST(0, late_writes_belong_into_the_bitmap_of_their_call),
 		TEST(FIXTURE_GRANULES, one_bitmap_for_many_calls_is_waited_for_once),
+		TEST_WITH(0, ranges_are_counted_anew_after_a_sync, .host = {.max_ranges = 2}),
+		TEST_WITH(0, a_walker_that_retries_is_enough, .domain = true,
+	                  .level = FIXTURE_LEVEL_0),
+		TEST(FIXTURE_GRANULES, no_word_behind_a_bitmap_is_touched),
 		TEST(0, what_was_refused_once_is_refused_again),
 	};
 
