@@ -285,6 +285,7 @@ static void what_was_refused_once_is_refused_again(struct fixture *f)
 
 	for (unsigned i = 0; i < 3; i++)
 		expect(IOPGT_BAD_PROT, iopgt_map(f->table, &mapping, &op));
+	assert_true(iopgt_all_leaf_sizes(NULL) == 0);
 }
 
 int main(void)

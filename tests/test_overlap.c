@@ -380,6 +380,30 @@ static void calls_that_begin_at_once_have_a_claim_each(struct fixture *f)
 	assert_int_equal(t.told, 1);
 }
 
+static void merge_cold_beside(struct fixture *f, enum host_call call, bool done)
+{
+	struct iopgt_op op = {0};
+
+	if (done || call != HOST_ALLOC)
+		return;
+	t.result = iopgt_merge_cold(&f->domain, FIRST(f), block(f), &op);
+}
+
+static void merging_what_is_cold_overlaps_too(struct fixture *f)
+{
+	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_ADAPTIVE};
+	struct iopgt_op op = {0};
+
+	prepare(f);
+	f->hook = NULL;
+	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &how, &op));
+	expect(IOPGT_OK, iopgt_op_finish(&op));
+	f->hook = merge_cold_beside;
+	expect(IOPGT_OK, run(f, SPLIT, FIRST(f), block(f)));
+	expect(IOPGT_OVERLAP, t.result);
+	assert_string_equal(t.overlap.refused, names[MERGE]);
+}
+
 static void nobody_has_to_be_told(struct fixture *f)
 {
 	prepare(f);
@@ -405,6 +429,7 @@ int main(void)
 		TEST_WITH(0, the_16th_is_found_to_overlap, .domain = true),
 		TEST(0, more_than_16_at_once_all_run),
 		TEST_WITH(0, calls_that_begin_at_once_have_a_claim_each, .domain = true),
+		TEST_WITH(0, merging_what_is_cold_overlaps_too, .domain = true),
 		TEST_WITH(0, nobody_has_to_be_told, .domain = true),
 	};
 
