@@ -310,7 +310,7 @@ static uint64_t next_smmu(const struct iopgt_tlbi *t, struct iopgt_tlbi_operatio
 {
 	operation->word[0] = t->fixed[0];
 	operation->word[1] = t->iova & ~FIELD_MASK(11, 0); /* Address */
-	field_put(operation->word, 64, 64, t->leaf);       /* Leaf */
+	field_put_bit(operation->word, 64, t->leaf);       /* Leaf */
 	/* A hint needs TG, and TG a hint or more than one granule. */
 	if (!t->ranges ||
 	    (t->level == IOPGT_NO_LEVEL && (fits_one(t) || t->left >> t->granule_shift == 1)))

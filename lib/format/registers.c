@@ -102,7 +102,7 @@ static uint64_t base_register(const struct iopgt_encoding *e, uint32_t flags)
 
 	if (e->wide_base)
 		field_put(&value, 5, 2, e->root >> 48);
-	field_put(&value, 0, 0, (flags & IOPGT_REGISTERS_CNP) != 0);
+	field_put_bit(&value, 0, (flags & IOPGT_REGISTERS_CNP) != 0);
 	return value;
 }
 
@@ -117,12 +117,12 @@ static uint64_t tcr_el1(const struct iopgt_encoding *e, uint32_t flags)
 	field_put(&tcr, half + 11, half + 10, e->region);       /* ORGNx */
 	field_put(&tcr, half + 13, half + 12, e->shareability); /* SHx */
 	field_put(&tcr, half + 15, half + 14, e->upper ? e->tg1 : e->tg0);
-	field_put(&tcr, e->upper ? 7 : 23, e->upper ? 7 : 23, 1);       /* EPDx of the other */
+	field_put_bit(&tcr, e->upper ? 7 : 23, 1);                      /* EPDx of the other */
 	field_put(&tcr, 34, 32, e->size);                               /* IPS */
-	field_put(&tcr, 36, 36, (flags & IOPGT_REGISTERS_ASID16) != 0); /* AS */
-	field_put(&tcr, 39, 39, e->access);                             /* HA */
-	field_put(&tcr, 40, 40, e->dirty);                              /* HD */
-	field_put(&tcr, 59, 59, (e->flags & IOPGT_CONFIG_LPA2) != 0);   /* DS */
+	field_put_bit(&tcr, 36, (flags & IOPGT_REGISTERS_ASID16) != 0); /* AS */
+	field_put_bit(&tcr, 39, e->access);                             /* HA */
+	field_put_bit(&tcr, 40, e->dirty);                              /* HD */
+	field_put_bit(&tcr, 59, (e->flags & IOPGT_CONFIG_LPA2) != 0);   /* DS */
 	return tcr;
 }
 
@@ -131,7 +131,7 @@ static uint64_t tcr2(const struct iopgt_encoding *e)
 {
 	uint64_t value = 0;
 
-	field_put(&value, 11, 11, e->table_access); /* HAFT */
+	field_put_bit(&value, 11, e->table_access); /* HAFT */
 	return value;
 }
 
@@ -146,11 +146,11 @@ static uint64_t tcr_el2(const struct iopgt_encoding *e)
 	field_put(&tcr, 13, 12, e->shareability);                     /* SH0 */
 	field_put(&tcr, 15, 14, e->tg0);                              /* TG0 */
 	field_put(&tcr, 18, 16, e->size);                             /* PS */
-	field_put(&tcr, 21, 21, e->access);                           /* HA */
-	field_put(&tcr, 22, 22, e->dirty);                            /* HD */
-	field_put(&tcr, 23, 23, 1);                                   /* RES1 */
-	field_put(&tcr, 31, 31, 1);                                   /* RES1 */
-	field_put(&tcr, 32, 32, (e->flags & IOPGT_CONFIG_LPA2) != 0); /* DS */
+	field_put_bit(&tcr, 21, e->access);                           /* HA */
+	field_put_bit(&tcr, 22, e->dirty);                            /* HD */
+	field_put_bit(&tcr, 23, 1);                                   /* RES1 */
+	field_put_bit(&tcr, 31, 1);                                   /* RES1 */
+	field_put_bit(&tcr, 32, (e->flags & IOPGT_CONFIG_LPA2) != 0); /* DS */
 	return tcr;
 }
 
@@ -163,8 +163,8 @@ static uint64_t ttbcr(const struct iopgt_encoding *e)
 	field_put(&value, 9, 8, e->region);         /* IRGN0 */
 	field_put(&value, 11, 10, e->region);       /* ORGN0 */
 	field_put(&value, 13, 12, e->shareability); /* SH0 */
-	field_put(&value, 23, 23, 1);               /* EPD1 */
-	field_put(&value, 31, 31, 1);               /* EAE */
+	field_put_bit(&value, 23, 1);               /* EPD1 */
+	field_put_bit(&value, 31, 1);               /* EAE */
 	return value;
 }
 
@@ -189,17 +189,17 @@ static uint64_t vtcr(const struct iopgt_encoding *e, uint32_t flags)
 {
 	uint64_t value = iopgt_stage2_control(e);
 
-	field_put(&value, 31, 31, 1); /* RES1 */
+	field_put_bit(&value, 31, 1); /* RES1 */
 	if (e->aarch32) {
-		field_put(&value, 4, 4, e->input_size >> 3); /* S, the sign of T0SZ */
+		field_put_bit(&value, 4, e->input_size >> 3); /* S, the sign of T0SZ */
 		return value;
 	}
-	field_put(&value, 19, 19, (flags & IOPGT_REGISTERS_VMID16) != 0); /* VS */
-	field_put(&value, 21, 21, e->access);                             /* HA */
-	field_put(&value, 22, 22, e->dirty);                              /* HD */
-	field_put(&value, 32, 32, (e->flags & IOPGT_CONFIG_LPA2) != 0);   /* DS */
-	field_put(&value, 33, 33, e->sl2);                                /* SL2 */
-	field_put(&value, 44, 44, e->table_access);                       /* HAFT */
+	field_put_bit(&value, 19, (flags & IOPGT_REGISTERS_VMID16) != 0); /* VS */
+	field_put_bit(&value, 21, e->access);                             /* HA */
+	field_put_bit(&value, 22, e->dirty);                              /* HD */
+	field_put_bit(&value, 32, (e->flags & IOPGT_CONFIG_LPA2) != 0);   /* DS */
+	field_put_bit(&value, 33, e->sl2);                                /* SL2 */
+	field_put_bit(&value, 44, e->table_access);                       /* HAFT */
 	return value;
 }
 

@@ -25,32 +25,32 @@ static void put_half(uint64_t *cd, const struct iopgt_encoding *e)
 	field_put(cd, half + 13, half + 12, e->shareability); /* SHx */
 	/* StreamWorld EL2 has no upper half to disable. */
 	if (e->regime != IOPGT_STAGE1_EL2)
-		field_put(cd, other, other, 1); /* EPDx of the other half */
+		field_put_bit(cd, other, 1); /* EPDx of the other half */
 }
 
 static void context_descriptor(uint64_t *cd, const struct iopgt_encoding *e,
                                const struct iopgt_register_inputs *in)
 {
 	put_half(cd, e);
-	field_put(cd, 31, 31, 1); /* V */
+	field_put_bit(cd, 31, 1); /* V */
 	if (!e->aarch32) {
 		field_put(cd, 34, 32, e->size);   /* IPS */
-		field_put(cd, 41, 41, 1);         /* AA64 */
-		field_put(cd, 42, 42, e->dirty);  /* HD */
-		field_put(cd, 43, 43, e->access); /* HA */
+		field_put_bit(cd, 41, 1);         /* AA64 */
+		field_put_bit(cd, 42, e->dirty);  /* HD */
+		field_put_bit(cd, 43, e->access); /* HA */
 	}
-	field_put(cd, 44, 44, (in->flags & IOPGT_REGISTERS_STALL) != 0);        /* S */
-	field_put(cd, 45, 45, !(in->flags & IOPGT_REGISTERS_SILENT));           /* R */
-	field_put(cd, 46, 46, !(in->flags & IOPGT_REGISTERS_READ_ZERO));        /* A */
-	field_put(cd, 47, 47, (in->flags & IOPGT_REGISTERS_ASID_PRIVATE) != 0); /* ASET */
+	field_put_bit(cd, 44, (in->flags & IOPGT_REGISTERS_STALL) != 0);        /* S */
+	field_put_bit(cd, 45, !(in->flags & IOPGT_REGISTERS_SILENT));           /* R */
+	field_put_bit(cd, 46, !(in->flags & IOPGT_REGISTERS_READ_ZERO));        /* A */
+	field_put_bit(cd, 47, (in->flags & IOPGT_REGISTERS_ASID_PRIVATE) != 0); /* ASET */
 	if (e->regime != IOPGT_STAGE1_EL2)
 		field_put(cd, 63, 48, in->asid); /* ASID */
-	field_put(cd, 67, 67, e->table_access);  /* HAFT */
+	field_put_bit(cd, 67, e->table_access);  /* HAFT */
 	if (e->upper)
 		field_put(cd, 179, 132, e->root >> 4); /* TTB1 */
 	else
-		field_put(cd, 115, 68, e->root >> 4);                 /* TTB0 */
-	field_put(cd, 186, 186, (e->flags & IOPGT_CONFIG_LPA2) != 0); /* DS */
+		field_put(cd, 115, 68, e->root >> 4);                /* TTB0 */
+	field_put_bit(cd, 186, (e->flags & IOPGT_CONFIG_LPA2) != 0); /* DS */
 	field_put(cd, 255, 192, IOPGT_MAIR);
 }
 
@@ -74,18 +74,18 @@ static void stage2_entry(uint64_t *ste, const struct iopgt_encoding *e,
                          const struct iopgt_register_inputs *in)
 {
 	field_put(ste, 3, 1, STE_CONFIG_STAGE2);
-	field_put(ste, 89, 89, (e->flags & IOPGT_CONFIG_FORCED_WRITE_BACK) != 0); /* S2FWB */
+	field_put_bit(ste, 89, (e->flags & IOPGT_CONFIG_FORCED_WRITE_BACK) != 0); /* S2FWB */
 	field_put(ste, 178, 160, iopgt_stage2_control(e)); /* S2T0SZ to S2PS */
-	field_put(ste, 179, 179, !e->aarch32);             /* S2AA64 */
-	field_put(ste, 182, 182, (in->flags & IOPGT_REGISTERS_PROTECT_WALKS) != 0); /* S2PTW */
-	field_put(ste, 183, 183, e->dirty);                                         /* S2HD */
-	field_put(ste, 184, 184, e->access);                                        /* S2HA */
-	field_put(ste, 185, 185, (in->flags & IOPGT_REGISTERS_STALL) != 0);         /* S2S */
-	field_put(ste, 186, 186, !(in->flags & IOPGT_REGISTERS_SILENT));            /* S2R */
-	field_put(ste, 187, 187, e->table_access);                                  /* S2HAFT */
-	field_put(ste, 194, 194, e->sl2);                                           /* S2SL0_2 */
-	field_put(ste, 195, 195, (e->flags & IOPGT_CONFIG_LPA2) != 0);              /* S2DS */
-	field_put(ste, 243, 196, e->root >> 4);                                     /* S2TTB */
+	field_put_bit(ste, 179, !e->aarch32);              /* S2AA64 */
+	field_put_bit(ste, 182, (in->flags & IOPGT_REGISTERS_PROTECT_WALKS) != 0); /* S2PTW */
+	field_put_bit(ste, 183, e->dirty);                                         /* S2HD */
+	field_put_bit(ste, 184, e->access);                                        /* S2HA */
+	field_put_bit(ste, 185, (in->flags & IOPGT_REGISTERS_STALL) != 0);         /* S2S */
+	field_put_bit(ste, 186, !(in->flags & IOPGT_REGISTERS_SILENT));            /* S2R */
+	field_put_bit(ste, 187, e->table_access);                                  /* S2HAFT */
+	field_put_bit(ste, 194, e->sl2);                                           /* S2SL0_2 */
+	field_put_bit(ste, 195, (e->flags & IOPGT_CONFIG_LPA2) != 0);              /* S2DS */
+	field_put(ste, 243, 196, e->root >> 4);                                    /* S2TTB */
 }
 
 void iopgt_registers_smmu(const struct iopgt_encoding *e, const struct iopgt_register_inputs *in,
@@ -97,7 +97,7 @@ void iopgt_registers_smmu(const struct iopgt_encoding *e, const struct iopgt_reg
 		context_descriptor(out->cd, e, in);
 		stage1_entry(out->ste, e, in);
 	}
-	field_put(out->ste, 0, 0, 1);                 /* V */
+	field_put_bit(out->ste, 0, 1);                /* V */
 	field_put(out->ste, 93, 92, in->ats);         /* EATS */
 	field_put(out->ste, 109, 108, STE_SHCFG_USE); /* SHCFG */
 	field_put(out->ste, 143, 128, in->vmid);      /* S2VMID */
