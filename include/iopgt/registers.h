@@ -78,7 +78,7 @@ struct iopgt_register_inputs {
  * Fields that follow from the table: TxSZ, TGx, IRGNx, ORGNx and SHx (write-back
  * and inner shareable; for IOPGT_CONFIG_NON_COHERENT non-cacheable and outer shareable,
  * but with IOPGT_CONFIG_LPA2 SHx stays inner, which is what its leaves are then),
- * IPS or PS from output_bits, DS, SL0, SL2, HA and HD (both for
+ * IPS or PS from output_bits, DS, SL0 (SL2 is 0), HA and HD (both for
  * IOPGT_DIRTY_HARDWARE), HAFT (TCR2, VTCR, CD, S2HAFT; for
  * IOPGT_CONFIG_TABLE_ACCESS_FLAG), EPDx = 1 for the half that has no table.
  *

@@ -20,29 +20,24 @@ static bool has_asid(uint32_t regime)
 	return regime == IOPGT_STAGE1_EL1 || regime == IOPGT_STAGE1_AARCH32;
 }
 
-/* IPS and PS (D24.2.194); also that of SMMUs. */
+/* IPS and PS (D24.2.194) of a size that there is; also that of SMMUs. */
 static unsigned encode_size(unsigned bits)
 {
 	static const uint8_t sizes[] = {32, 36, 40, 42, 44, 48, 52};
 	unsigned code = 0;
 
-	while (code + 1 < sizeof(sizes) && sizes[code] < bits)
+	while (sizes[code] < bits)
 		code++;
 	return code;
 }
 
-/* {SL2, SL0} of VTCR_EL2 (D24.2.224): by granule, from level -1. Level -1 of 4 KiB has SL2. */
-static void set_start_level(struct iopgt_encoding *e, unsigned granule_shift, int level)
+/*
+ * SL0 of VTCR_EL2 (D24.2.224): of 4 KiB, levels 3 to 0 are 3, 0, 1, 2. SL2 is for level -1,
+ * where stage 2 never starts: 52 bits are 16 tables of level 0.
+ */
+static unsigned encode_start_level(unsigned granule_shift, int level)
 {
-	if (granule_shift != 12) {
-		e->sl0 = (unsigned)(IOPGT_LAST_LEVEL - level);
-	} else if (level == IOPGT_LAST_LEVEL) {
-		e->sl0 = 3;
-	} else if (level < 0) {
-		e->sl2 = 1;
-	} else {
-		e->sl0 = (unsigned)(2 - level);
-	}
+	return (unsigned)((granule_shift == 12 ? 2 : IOPGT_LAST_LEVEL) - level) & 3;
 }
 
 /* TxSZ: of AArch32 3 bits at stage 1, 4 signed bits at stage 2 (G8.2 TTBCR, VTCR). */
@@ -82,26 +77,27 @@ static void encode(const struct iopgt_table *table, uint32_t flags, struct iopgt
 		.input_size = encode_input_size(config),
 		.tg0 = tg0[granule],
 		.tg1 = tg1[granule],
+		.sl0 = encode_start_level(config->granule_shift, table->geometry.start_level),
 		.stage2 = regime_is_stage2(config->regime),
 		.aarch32 = regime_is_aarch32(config->regime),
 		.upper = (config->flags & IOPGT_CONFIG_TTBR1) != 0,
 		.dirty = config->dirty == IOPGT_DIRTY_HARDWARE,
 		.table_access = (config->flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG) != 0,
-		.wide_base = config->output_bits == 52 || (config->flags & IOPGT_CONFIG_LPA2),
 		.root = table->root_phys,
 	};
 	e->access = e->dirty || (flags & IOPGT_REGISTERS_HARDWARE_ACCESS);
-	set_start_level(e, config->granule_shift, table->geometry.start_level);
 	set_walk(e);
 }
 
-/* BADDR, and CnP. 52 bits: A[51:48] are in bits 5:2 (D24.2.209). */
+/*
+ * BADDR, and CnP. A[51:48] are in bits 5:2 (D24.2.209); only where base registers hold 52
+ * bits does a table lie so high.
+ */
 static uint64_t base_register(const struct iopgt_encoding *e, uint32_t flags)
 {
 	uint64_t value = e->root & FIELD_MASK(47, 1);
 
-	if (e->wide_base)
-		field_put(&value, 5, 2, e->root >> 48);
+	field_put(&value, 5, 2, e->root >> 48);
 	field_put_bit(&value, 0, (flags & IOPGT_REGISTERS_CNP) != 0);
 	return value;
 }
@@ -198,7 +194,6 @@ static uint64_t vtcr(const struct iopgt_encoding *e, uint32_t flags)
 	field_put_bit(&value, 21, e->access);                             /* HA */
 	field_put_bit(&value, 22, e->dirty);                              /* HD */
 	field_put_bit(&value, 32, (e->flags & IOPGT_CONFIG_LPA2) != 0);   /* DS */
-	field_put_bit(&value, 33, e->sl2);                                /* SL2 */
 	field_put_bit(&value, 44, e->table_access);                       /* HAFT */
 	return value;
 }

@@ -16,12 +16,11 @@ struct iopgt_encoding {
 	unsigned size;         /* IPS, PS */
 	unsigned input_size;   /* TxSZ, as wide as the regime has it */
 	unsigned tg0, tg1;     /* TG for the lower half and for stage 2, for the upper half */
-	unsigned sl0, sl2;     /* stage 2 */
+	unsigned sl0;          /* stage 2 */
 	bool stage2, aarch32;
 	bool upper;         /* TTBR1 */
 	bool access, dirty; /* HA, HD */
 	bool table_access;  /* HAFT */
-	bool wide_base;     /* a base register holds 52 bits */
 	uint64_t root;
 };
 

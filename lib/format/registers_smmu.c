@@ -83,7 +83,6 @@ static void stage2_entry(uint64_t *ste, const struct iopgt_encoding *e,
 	field_put_bit(ste, 185, (in->flags & IOPGT_REGISTERS_STALL) != 0);         /* S2S */
 	field_put_bit(ste, 186, !(in->flags & IOPGT_REGISTERS_SILENT));            /* S2R */
 	field_put_bit(ste, 187, e->table_access);                                  /* S2HAFT */
-	field_put_bit(ste, 194, e->sl2);                                           /* S2SL0_2 */
 	field_put_bit(ste, 195, (e->flags & IOPGT_CONFIG_LPA2) != 0);              /* S2DS */
 	field_put(ste, 243, 196, e->root >> 4);                                    /* S2TTB */
 }
