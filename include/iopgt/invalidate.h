@@ -67,8 +67,8 @@ struct iopgt_tlbi_operation {
 /* Where an enumeration is. Private. */
 struct iopgt_tlbi {
 	uint64_t iova;
-	uint64_t left;     /* bytes still to be covered */
-	uint64_t fixed[2]; /* what all operations have in common */
+	uint64_t left;  /* bytes still to be covered */
+	uint64_t fixed; /* what all operations have in common in word 0 */
 	uint32_t flags;
 	uint8_t granule_shift;
 	uint8_t stride_shift;

@@ -14,7 +14,7 @@ static unsigned width(uint64_t address)
 {
 	unsigned bits = 0;
 
-	while (bits < 64 && address >> bits)
+	for (; address; address >>= 1)
 		bits++;
 	return bits;
 }

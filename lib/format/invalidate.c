@@ -118,7 +118,7 @@ static void widen(struct iopgt_tlbi *t, unsigned shift)
 	t->left = (t->left + below + size_of(shift) - 1) & ~(size_of(shift) - 1);
 }
 
-/* One address stands for all that is left. */
+/* One address stands for all that is left: a granule at least. */
 static bool fits_one(const struct iopgt_tlbi *t)
 {
 	return !((t->iova ^ (t->iova + (t->left - 1))) >> t->stride_shift);
@@ -221,7 +221,7 @@ int iopgt_tlbi_begin(struct iopgt_tlbi *tlbi, const struct iopgt_tlbi_target *ta
 	t = (struct iopgt_tlbi){
 		.iova = request->iova,
 		.left = request->size,
-		.fixed = {fixed_word(target, opcode_of(target)), 0},
+		.fixed = fixed_word(target, opcode_of(target)),
 		.flags = target->flags,
 		.granule_shift = target->config->granule_shift,
 		.stage2 = regime_is_stage2(target->config->regime),
@@ -247,7 +247,7 @@ int iopgt_tlbi_begin(struct iopgt_tlbi *tlbi, const struct iopgt_tlbi_target *ta
 /* Xt of a single address (D8.17.5.1). */
 static uint64_t cpu_address(const struct iopgt_tlbi *t)
 {
-	uint64_t operand = t->fixed[0];
+	uint64_t operand = t->fixed;
 
 	if (t->stage2)
 		operand |= t->iova >> 12 & FIELD_MASK(39, 0); /* IPA[51:12] */
@@ -270,17 +270,17 @@ static uint64_t cpu_range(const struct iopgt_tlbi *t, uint64_t *operand)
 	num = granules >> (5 * scale + 1);
 	if (num > NUM_MAX)
 		num = NUM_MAX;
-	*operand = t->fixed[0] | (t->iova >> base_shift & FIELD_MASK(36, 0)); /* BaseADDR */
-	field_put(operand, 38, 37, encode_level(t));                          /* TTL */
-	field_put(operand, 43, 39, num - 1);                                  /* NUM */
-	field_put(operand, 45, 44, scale);                                    /* SCALE */
-	field_put(operand, 47, 46, encode_granule(t));                        /* TG */
+	*operand = t->fixed | (t->iova >> base_shift & FIELD_MASK(36, 0)); /* BaseADDR */
+	field_put(operand, 38, 37, encode_level(t));                       /* TTL */
+	field_put(operand, 43, 39, num - 1);                               /* NUM */
+	field_put(operand, 45, 44, scale);                                 /* SCALE */
+	field_put(operand, 47, 46, encode_granule(t));                     /* TG */
 	return num << (5 * scale + 1 + t->granule_shift);
 }
 
 static uint64_t next_cpu(const struct iopgt_tlbi *t, struct iopgt_tlbi_operation *operation)
 {
-	if (!t->ranges || fits_one(t) || t->left >> t->granule_shift == 1) {
+	if (!t->ranges || fits_one(t)) {
 		operation->word[0] = cpu_address(t);
 		return size_of(t->stride_shift);
 	}
@@ -308,12 +308,11 @@ static uint64_t smmu_range(const struct iopgt_tlbi *t, uint64_t *word)
 
 static uint64_t next_smmu(const struct iopgt_tlbi *t, struct iopgt_tlbi_operation *operation)
 {
-	operation->word[0] = t->fixed[0];
+	operation->word[0] = t->fixed;
 	operation->word[1] = t->iova & ~FIELD_MASK(11, 0); /* Address */
 	field_put_bit(operation->word, 64, t->leaf);       /* Leaf */
 	/* A hint needs TG, and TG a hint or more than one granule. */
-	if (!t->ranges ||
-	    (t->level == IOPGT_NO_LEVEL && (fits_one(t) || t->left >> t->granule_shift == 1)))
+	if (!t->ranges || (t->level == IOPGT_NO_LEVEL && fits_one(t)))
 		return size_of(t->stride_shift);
 	operation->flags |= IOPGT_TLBI_OPERATION_RANGE;
 	return smmu_range(t, operation->word);
