@@ -98,6 +98,37 @@ static void stream_inputs_that_do_not_fit_are_refused(void **state)
 	expect_errors(stream_inputs, COUNT(stream_inputs));
 }
 
+/* 5.2 S1Fmt: which bits of S1ContextPtr are RES0. */
+static unsigned first_pointer_bit(unsigned s1fmt, unsigned s1cdmax)
+{
+	if (s1cdmax == 0)
+		return 6;
+	if (s1fmt == 0)
+		return s1cdmax + 6;
+	if (s1fmt == 1)
+		return s1cdmax > 9 ? s1cdmax - 3 : 6;
+	return s1cdmax > 13 ? s1cdmax - 7 : 6;
+}
+
+static void tables_of_context_descriptors_are_aligned_to_their_size(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3 * 32; i++) {
+		struct bad bad = {
+			"pointer",
+			&stage1,
+			{.context_format = (uint8_t)(i / 32), .context_bits = (uint8_t)(i % 32)},
+			NO};
+		unsigned first = first_pointer_bit(i / 32, i % 32);
+
+		for (unsigned bit = 0; bit < 56; bit++) {
+			bad.inputs.context_ptr = UINT64_C(1) << bit;
+			bad.want = bit < first ? NO : YES;
+			expect_error(&bad);
+		}
+	}
+}
+
 #undef NO
 #define NO IOPGT_BAD_FLAGS
 #define HA IOPGT_REGISTERS_HARDWARE_ACCESS
@@ -212,6 +243,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(identifiers_that_do_not_fit_are_refused),
 		cmocka_unit_test(stream_inputs_that_do_not_fit_are_refused),
+		cmocka_unit_test(tables_of_context_descriptors_are_aligned_to_their_size),
 		cmocka_unit_test(flags_without_a_use_are_refused),
 		cmocka_unit_test(access_flags_in_hardware_need_a_coherent_walk),
 		cmocka_unit_test(hardware_dirty_has_access_flags_without_being_asked),

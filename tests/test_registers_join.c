@@ -297,6 +297,9 @@ struct pair {
 static const struct pair pairs[] = {
 	{{.vmid = 1}, {.vmid = 2}, NO, 0},
 	{{.vmid = 0}, {.vmid = 2}, NO, 0},
+	{{.vmid = 2}, {.vmid = 3}, NO, 0},
+	{{.vmid = 1}, {.vmid = 0x81}, NO, 0},
+	{{.vmid = 0x8001, .flags = IOPGT_REGISTERS_VMID16}, {.vmid = 1}, NO, 0},
 	{{.vmid = 2}, {.vmid = 2}, IOPGT_OK, 0},
 	{{.flags = IOPGT_REGISTERS_E2H}, {0}, NO, 0},
 	{{.ats = 1}, {0}, IOPGT_OK, 1},
@@ -327,6 +330,50 @@ static void nested_inputs_fit_or_are_refused(void **state)
 	}
 }
 
+/* IHI 0070 5.2: S1STALLD 91, MEV 83, MemAttr 99:96, MTCFG 100, ALLOCCFG 104:101; S2ENDI 180, S2AFFD 181. */
+static void what_the_caller_adds_does_not_matter_to_a_nested_stream(void **state)
+{
+	const uint64_t added1 = UINT64_C(0x1ff08080000), added2 = UINT64_C(3) << 52;
+	const struct iopgt_register_inputs none = {0};
+	struct iopgt_registers first = of_regime(IOPGT_STAGE1_EL1, &none);
+	struct iopgt_registers second = of_regime(IOPGT_STAGE2, &none);
+	uint64_t out[8];
+
+	(void)state;
+	first.ste[1] |= added1;
+	first.ste[2] |= UINT64_C(1) << 16; /* next to S2VMID: IMPLEMENTATION DEFINED */
+	second.ste[2] |= added2;
+	assert_int_equal(iopgt_registers_nested(&first, &second, out), IOPGT_OK);
+	assert_int_equal(out[1] & added1, added1);
+	assert_int_equal(out[2] & added2, added2);
+	second = of_regime(IOPGT_STAGE2_AARCH32, &none);
+	second.ste[2] |= added2;
+	assert_int_equal(iopgt_registers_nested(&first, &second, out), IOPGT_INCOMPATIBLE);
+}
+
+/* Each set of words has its neighbours, which differ. */
+static void words_beside_those_given_are_not_looked_at(void **state)
+{
+	const struct iopgt_register_inputs none = {0};
+	const struct iopgt_config low = half(12, 39, 44, 0);
+	const struct iopgt_config high = half(12, 39, 44, IOPGT_CONFIG_TTBR1);
+	struct iopgt_registers lower[2], upper[2], out[2], stage2[2];
+	uint64_t ste[9] = {[8] = 7};
+
+	(void)state;
+	memset(lower, 0x11, sizeof(lower));
+	memset(upper, 0x22, sizeof(upper));
+	memset(out, 0x33, sizeof(out));
+	memset(stage2, 0x44, sizeof(stage2));
+	lower[0] = good_words(&low, LOW, &none);
+	upper[0] = good_words(&high, HIGH, &none);
+	stage2[0] = of_regime(IOPGT_STAGE2, &none);
+	assert_int_equal(iopgt_registers_both_halves(lower, upper, out), IOPGT_OK);
+	assert_int_equal(out[1].tcr, UINT64_C(0x3333333333333333));
+	assert_int_equal(iopgt_registers_nested(lower, stage2, ste), IOPGT_OK);
+	assert_int_equal(ste[8], 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +385,8 @@ int main(void)
 		cmocka_unit_test(a_nested_stream_has_both_stages),
 		cmocka_unit_test(nested_regimes_fit_or_are_refused),
 		cmocka_unit_test(nested_inputs_fit_or_are_refused),
+		cmocka_unit_test(what_the_caller_adds_does_not_matter_to_a_nested_stream),
+		cmocka_unit_test(words_beside_those_given_are_not_looked_at),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);

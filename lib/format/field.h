@@ -36,4 +36,15 @@ static inline unsigned field_get(uint64_t word, unsigned high, unsigned low)
 	return (unsigned)((word & FIELD_MASK(high, low)) >> low);
 }
 
+/* Of several words, numbered as for field_put. */
+static inline unsigned field_of(const uint64_t *words, unsigned high, unsigned low)
+{
+	return field_get(words[low / 64], high % 64, low % 64);
+}
+
+static inline bool field_bit(const uint64_t *words, unsigned bit)
+{
+	return words[bit / 64] >> (bit % 64) & 1;
+}
+
 #endif

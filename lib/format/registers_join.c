@@ -110,32 +110,32 @@ int iopgt_registers_both_halves(const struct iopgt_registers *lower,
 	return IOPGT_OK;
 }
 
-/* Fields of an STE, by word. */
+/* Fields of an STE. */
 static unsigned ste_config(const uint64_t *ste)
 {
-	return field_get(ste[0], 3, 1);
+	return field_of(ste, 3, 1);
 }
 
 static unsigned ste_eats(const uint64_t *ste)
 {
-	return field_get(ste[1], 93 - 64, 92 - 64);
+	return field_of(ste, 93, 92);
 }
 
 static unsigned ste_strw(const uint64_t *ste)
 {
-	return field_get(ste[1], 95 - 64, 94 - 64);
+	return field_of(ste, 95, 94);
 }
 
 static unsigned ste_vmid(const uint64_t *ste)
 {
-	return field_get(ste[2], 143 - 128, 0);
+	return field_of(ste, 143, 128);
 }
 
 static bool stages_agree(const struct iopgt_registers *stage1, const struct iopgt_registers *stage2)
 {
 	const uint64_t *s1 = stage1->ste, *s2 = stage2->ste;
-	bool s2_aarch64 = field_get(s2[2], 179 - 128, 179 - 128);
-	bool s2_stalls = field_get(s2[2], 185 - 128, 185 - 128);
+	bool s2_aarch64 = field_bit(s2, 179);
+	bool s2_stalls = field_bit(s2, 185);
 
 	if (ste_config(s1) != 5 || ste_config(s2) != 6 || ste_strw(s1) ||
 	    ste_vmid(s1) != ste_vmid(s2))
