@@ -40,6 +40,8 @@ struct choice {
 };
 
 #define LAST40 UINT64_C(0xffffffffff)
+#define LAST48 UINT64_C(0xffffffffffff)
+#define LAST52 UINT64_C(0xfffffffffffff)
 
 static const struct choice choices[] = {
 	{"dirty, flags of tables",
@@ -154,6 +156,48 @@ static const struct choice choices[] = {
          2,
          IOPGT_INCOMPATIBLE,
          {0}},
+	{"the fewest addresses that need no small tables",
+         {IOPGT_STAGE1_EL1, 0, 0, 0, 0x1ffffff, LAST40},
+         0,
+         0,
+         0,
+         IOPGT_OK,
+         {IOPGT_STAGE1_EL1, 0, 12, 25, 48, 0, 0, 0}},
+	{"hardly an address",
+         {IOPGT_STAGE1_EL1, 0, 0, 0, 0xff, LAST40},
+         0,
+         0,
+         0,
+         IOPGT_OK,
+         {IOPGT_STAGE1_EL1, IOPGT_CONFIG_SMALL_TABLES, 12, 16, 48, 0, 0, 0}},
+	{"hardly an address, 64 KiB",
+         {IOPGT_STAGE1_EL1, 0, 0, K64, 0xff, LAST40},
+         0,
+         0,
+         0,
+         IOPGT_OK,
+         {IOPGT_STAGE1_EL1, IOPGT_CONFIG_SMALL_TABLES, 16, 17, 48, 0, 0, 0}},
+	{"a break-before-make level that is not defined yet",
+         {IOPGT_STAGE2, 0, 0, 0, LAST40, LAST40},
+         0,
+         0,
+         3,
+         IOPGT_OK,
+         {IOPGT_STAGE2, 0, 12, 40, 48, 2, 0, 0}},
+	{"dirty at AArch32",
+         {IOPGT_STAGE2_AARCH32, DIRTY, 0, 0, LAST40, LAST40},
+         0,
+         IOPGT_UPDATE_TABLES,
+         0,
+         IOPGT_INCOMPATIBLE,
+         {0}},
+	{"dirty on a walk that does not snoop",
+         {IOPGT_STAGE1_EL1, DIRTY | IOPGT_WISH_SOFTWARE_DIRTY, 0, 0, LAST40, LAST40},
+         IOPGT_CAN_COHERENT_WALK,
+         IOPGT_UPDATE_TABLES,
+         0,
+         IOPGT_INCOMPATIBLE,
+         {0}},
 	{"no such regime",
          {IOPGT_REGIMES, 0, 0, 0, LAST40, LAST40},
          0,
@@ -177,7 +221,53 @@ static const struct choice choices[] = {
          {0}},
 };
 
-static void expect_choice(const struct choice *c)
+/* The same with 52 bits and LPA2. */
+static const struct choice wide_choices[] = {
+	{"48 bits of walkers of 52",
+         {IOPGT_STAGE1_EL1, 0, 0, 0, LAST48, LAST48},
+         0,
+         0,
+         0,
+         IOPGT_OK,
+         {IOPGT_STAGE1_EL1, 0, 12, 48, 48, 0, 0, 0}},
+	{"48 bits of walkers of 52, 64 KiB",
+         {IOPGT_STAGE1_EL1, 0, 0, K64, LAST48, LAST48},
+         0,
+         0,
+         0,
+         IOPGT_OK,
+         {IOPGT_STAGE1_EL1, 0, 16, 48, 48, 0, 0, 0}},
+	{"input of 49 bits",
+         {IOPGT_STAGE1_EL1, 0, 0, 0, LAST48 + 1, LAST40},
+         0,
+         0,
+         0,
+         IOPGT_OK,
+         {IOPGT_STAGE1_EL1, IOPGT_CONFIG_LPA2, 12, 49, 52, 0, 0, 0}},
+	{"output of 49 bits, 16 KiB",
+         {IOPGT_STAGE2, 0, 0, K16 | K64, LAST40, LAST48 + 1},
+         0,
+         0,
+         0,
+         IOPGT_OK,
+         {IOPGT_STAGE2, IOPGT_CONFIG_LPA2, 14, 40, 52, 0, 0, 0}},
+	{"52 bits, 64 KiB",
+         {IOPGT_STAGE2, 0, 0, K64, LAST52, LAST52},
+         0,
+         0,
+         0,
+         IOPGT_OK,
+         {IOPGT_STAGE2, 0, 16, 52, 52, 0, 0, 0}},
+	{"53 bits",
+         {IOPGT_STAGE1_EL1, 0, 0, 0, LAST52 + 1, LAST40},
+         0,
+         0,
+         0,
+         IOPGT_INCOMPATIBLE,
+         {0}},
+};
+
+static void expect_choice(const struct choice *c, bool wide)
 {
 	struct iopgt_capabilities walkers = full;
 	struct iopgt_config got, before;
@@ -186,6 +276,10 @@ static void expect_choice(const struct choice *c)
 	walkers.flags &= ~c->without;
 	walkers.update = c->update;
 	walkers.bbm_level = c->bbm_level;
+	if (wide) {
+		walkers.lpa2_stage1 = walkers.lpa2_stage2 = K4 | K16;
+		walkers.input_bits_64k = walkers.input_bits_lpa2 = walkers.output_bits = 52;
+	}
 	memset(&got, 0xa5, sizeof(got));
 	before = got;
 	err = iopgt_best_config(&walkers, &c->wishes, &got);
@@ -210,7 +304,9 @@ static void the_configuration_for_known_walkers_is_this(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(choices); i++)
-		expect_choice(&choices[i]);
+		expect_choice(&choices[i], false);
+	for (size_t i = 0; i < COUNT(wide_choices); i++)
+		expect_choice(&wide_choices[i], true);
 }
 
 /* --- Walkers --- */

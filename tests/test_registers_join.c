@@ -330,7 +330,10 @@ static void nested_inputs_fit_or_are_refused(void **state)
 	}
 }
 
-/* IHI 0070 5.2: S1STALLD 91, MEV 83, MemAttr 99:96, MTCFG 100, ALLOCCFG 104:101; S2ENDI 180, S2AFFD 181. */
+/*
+ * IHI 0070 5.2: S1STALLD 91, MEV 83, MemAttr 99:96, MTCFG 100, ALLOCCFG 104:101; S2ENDI 180,
+ * S2AFFD 181.
+ */
 static void what_the_caller_adds_does_not_matter_to_a_nested_stream(void **state)
 {
 	const uint64_t added1 = UINT64_C(0x1ff08080000), added2 = UINT64_C(3) << 52;
@@ -346,6 +349,9 @@ static void what_the_caller_adds_does_not_matter_to_a_nested_stream(void **state
 	assert_int_equal(iopgt_registers_nested(&first, &second, out), IOPGT_OK);
 	assert_int_equal(out[1] & added1, added1);
 	assert_int_equal(out[2] & added2, added2);
+	first.ste[1] |= UINT64_C(1) << 30; /* STRW 1 */
+	assert_int_equal(iopgt_registers_nested(&first, &second, out), IOPGT_INCOMPATIBLE);
+	first = of_regime(IOPGT_STAGE1_EL1, &none);
 	second = of_regime(IOPGT_STAGE2_AARCH32, &none);
 	second.ste[2] |= added2;
 	assert_int_equal(iopgt_registers_nested(&first, &second, out), IOPGT_INCOMPATIBLE);

@@ -15,6 +15,8 @@
 #define STAGE2_GRANULE   2
 #define STAGE2_LPA2      3
 
+#define NO_LPA2 16 /* more than a field holds */
+
 /* PARange, and OAS of an SMMU. Beyond: sizes that 64-bit descriptors do not reach. */
 static uint8_t decode_size(unsigned code)
 {
@@ -44,7 +46,7 @@ struct granule_field {
 static const struct granule_field granule_fields[] = {
 	{GRANULE_4K, 28, 40, 0, 1, true},
 	{GRANULE_16K, 20, 32, 1, 2, false},
-	{GRANULE_64K, 24, 36, 0, 16, true}, /* has no LPA2 */
+	{GRANULE_64K, 24, 36, 0, NO_LPA2, true},
 };
 
 static void read_granule(uint64_t mmfr0, const struct granule_field *f,
@@ -52,7 +54,6 @@ static void read_granule(uint64_t mmfr0, const struct granule_field *f,
 {
 	int stage1 = (int)(mmfr0 >> f->low & 15);
 	int stage2 = (int)(mmfr0 >> f->stage2_low & 15);
-	bool has_lpa2 = f->granule != GRANULE_64K;
 
 	if (f->is_signed && stage1 > 7)
 		stage1 -= 16;
@@ -63,7 +64,7 @@ static void read_granule(uint64_t mmfr0, const struct granule_field *f,
 		c->lpa2_stage2 |= c->lpa2_stage1 & f->granule;
 	} else {
 		c->granules_stage2 |= when(stage2 >= STAGE2_GRANULE, f->granule);
-		c->lpa2_stage2 |= when(has_lpa2 && stage2 >= STAGE2_LPA2, f->granule);
+		c->lpa2_stage2 |= when(f->lpa2 != NO_LPA2 && stage2 >= STAGE2_LPA2, f->granule);
 	}
 }
 

@@ -26,7 +26,7 @@ static unsigned encode_size(unsigned bits)
 	static const uint8_t sizes[] = {32, 36, 40, 42, 44, 48, 52};
 	unsigned code = 0;
 
-	while (sizes[code] < bits)
+	while (sizes[code] != bits)
 		code++;
 	return code;
 }
