@@ -309,8 +309,8 @@ static uint64_t smmu_range(const struct iopgt_tlbi *t, uint64_t *word)
 static uint64_t next_smmu(const struct iopgt_tlbi *t, struct iopgt_tlbi_operation *operation)
 {
 	operation->word[0] = t->fixed;
-	operation->word[1] = t->iova & ~FIELD_MASK(11, 0); /* Address */
-	field_put_bit(operation->word, 64, t->leaf);       /* Leaf */
+	operation->word[1] = t->iova;                /* Address */
+	field_put_bit(operation->word, 64, t->leaf); /* Leaf */
 	/* A hint needs TG, and TG a hint or more than one granule. */
 	if (!t->ranges || (t->level == IOPGT_NO_LEVEL && fits_one(t)))
 		return size_of(t->stride_shift);
