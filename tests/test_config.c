@@ -214,6 +214,50 @@ static void aarch32_has_neither_dirty_management_nor_nt(void **state)
 	with_host(aarch32_modes);
 }
 
+/* G5.5: T0SZ has 3 bits at stage 1, 4 signed bits at stage 2, of which all but 16 are used. */
+static void aarch32_sizes(struct fixture *f)
+{
+	f->config.output_bits = 40;
+	f->config.dirty = IOPGT_DIRTY_NONE;
+	f->config.bbm_level = 0;
+	f->config.regime = IOPGT_STAGE1_AARCH32;
+	EXPECT_EACH(f, IOPGT_OK, input_bits, 25, 31, 32);
+	EXPECT_EACH(f, IOPGT_BAD_INPUT_BITS, input_bits, 24, 33, 40);
+	f->config.regime = IOPGT_STAGE2_AARCH32;
+	EXPECT_EACH(f, IOPGT_OK, input_bits, 25, 32, 33, 40);
+	EXPECT_EACH(f, IOPGT_BAD_INPUT_BITS, input_bits, 24, 41, 48);
+}
+
+static void aarch32_has_inputs_of_its_own(void **state)
+{
+	(void)state;
+	with_host(aarch32_sizes);
+}
+
+/* D8.2: TxSZ is at most 48, with 64 KiB 47; at least 16, or 12 with DS = 1 or 64 KiB. */
+static void sizes_of_small_and_large_spaces(struct fixture *f)
+{
+	f->config.flags = IOPGT_CONFIG_SMALL_TABLES;
+	EXPECT_EACH(f, IOPGT_OK, input_bits, 16, 17, 24);
+	EXPECT_EACH(f, IOPGT_BAD_INPUT_BITS, input_bits, 15, 49);
+	f->config.granule_shift = 14;
+	EXPECT_EACH(f, IOPGT_OK, input_bits, 16, 17, 24);
+	EXPECT_EACH(f, IOPGT_BAD_INPUT_BITS, input_bits, 15, 49);
+	f->config.flags |= IOPGT_CONFIG_LPA2;
+	EXPECT_EACH(f, IOPGT_OK, input_bits, 16, 49, 52);
+	EXPECT_EACH(f, IOPGT_BAD_INPUT_BITS, input_bits, 15, 53);
+	f->config.flags = IOPGT_CONFIG_SMALL_TABLES;
+	f->config.granule_shift = 16;
+	EXPECT_EACH(f, IOPGT_OK, input_bits, 17, 24, 49, 52);
+	EXPECT_EACH(f, IOPGT_BAD_INPUT_BITS, input_bits, 16, 53);
+}
+
+static void each_granule_has_inputs_of_its_own(void **state)
+{
+	(void)state;
+	with_host(sizes_of_small_and_large_spaces);
+}
+
 static void stage_2_sizes(struct fixture *f)
 {
 	f->config.regime = IOPGT_STAGE2;
@@ -399,6 +443,8 @@ int main(void)
 		cmocka_unit_test(flags_without_a_meaning_are_refused),
 		cmocka_unit_test(table_access_flags_need_hardware_dirty_management),
 		cmocka_unit_test(aarch32_has_neither_dirty_management_nor_nt),
+		cmocka_unit_test(aarch32_has_inputs_of_its_own),
+		cmocka_unit_test(each_granule_has_inputs_of_its_own),
 		cmocka_unit_test(stage_2_input_is_at_most_the_output),
 		cmocka_unit_test(dirty_management_asks_for_a_coherent_walk),
 		cmocka_unit_test(each_missing_callback_is_a_bad_hal),
