@@ -313,6 +313,21 @@ static void check_names_a_dirty_leaf_that_would_be_skipped(struct fixture *f)
 	assert_int_equal(rule_now(f), IOPGT_RULE_NONE);
 }
 
+/* A leaf's own access flag says nothing of the tables above it. */
+static void a_dirty_leaf_that_is_no_longer_accessed_breaks_no_rule(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+
+	map(f, FIRST(f), PHYS(f), granule(f), RW | IOPGT_EXECUTE);
+	page_bitmap(f, FIRST(f), granule(f));
+	expect(IOPGT_OK,
+	       iopgt_read_and_clear_accessed(f->table, FIRST(f), granule(f), &f->bitmap, &op));
+	finish(f, &op);
+	assert_int_equal(leaf_at(f, FIRST(f)).descriptor & (TABLE_AF | TABLE_WALKED), 0);
+	check(f);
+	expect_reported_once(f, FIRST(f));
+}
+
 static void check_says_nothing_where_flags_are_not_used(struct fixture *f)
 {
 	map(f, FIRST(f), PHYS(f) + granule(f), granule(f), RW | IOPGT_CLEAN);
@@ -405,6 +420,8 @@ int main(void)
 		TEST_WITH(all, read_only_pages_that_become_writable, .walks = FIXTURE_TABLE_ACCESS),
 		TEST_WITH(live, a_page_that_is_written_and_unmapped, .walks = FIXTURE_TABLE_ACCESS),
 		TEST_WITH(all, check_names_a_dirty_leaf_that_would_be_skipped,
+	                  .walks = FIXTURE_TABLE_ACCESS),
+		TEST_WITH(all, a_dirty_leaf_that_is_no_longer_accessed_breaks_no_rule,
 	                  .walks = FIXTURE_TABLE_ACCESS),
 		TEST(all, check_says_nothing_where_flags_are_not_used),
 		TEST_WITH(all, a_tree_without_flags_is_opened, .walks = FIXTURE_TABLE_ACCESS),

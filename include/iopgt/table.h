@@ -306,8 +306,9 @@ int iopgt_dump(const struct iopgt_table *table, uint64_t iova, uint64_t size,
 /* Rules that iopgt_check knows. */
 enum iopgt_rule {
 	IOPGT_RULE_NONE,
-	IOPGT_RULE_TABLE_ADDRESS, /* a table is misaligned, beyond the output space, or unknown */
-	IOPGT_RULE_TABLE_BITS,    /* attribute or reserved bits set in a table descriptor */
+	IOPGT_RULE_TABLE_ADDRESS, /* a table is beyond the output space, or unknown */
+	IOPGT_RULE_TABLE_BITS,    /* attribute or reserved bits set in a table descriptor, or
+	                             address bits below the table's size */
 	IOPGT_RULE_LEAF_LEVEL,    /* a leaf at a level or of a size that is not allowed */
 	IOPGT_RULE_LEAF_ADDRESS,  /* a leaf's output is misaligned or beyond the output space */
 	IOPGT_RULE_LEAF_BITS,     /* reserved bits set, nT left behind, AF clear, no such type */

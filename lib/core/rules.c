@@ -14,8 +14,8 @@ static uint32_t check_table(const struct iopgt_table *table, uint64_t d)
 	                       : f->cleaned | f->unsettled | f->accessed | f->was_walked | f->age;
 	uint64_t phys = format_address(f, d);
 
-	if (phys & (table_bytes(table) - 1) || phys > geometry_output_last(&table->geometry) ||
-	    !table_virt(table, phys))
+	/* It is a multiple of a table's size: bits below have no place in a descriptor. */
+	if (phys > geometry_output_last(&table->geometry) || !table_virt(table, phys))
 		return IOPGT_RULE_TABLE_ADDRESS;
 	if ((d & ~own) != (format_make_table(f, phys) & ~own))
 		return IOPGT_RULE_TABLE_BITS;

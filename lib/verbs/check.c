@@ -20,7 +20,7 @@ const char *iopgt_rule_text(uint32_t rule)
 {
 	static const char *const texts[] = {
 		[IOPGT_RULE_NONE] = "no broken rule",
-		[IOPGT_RULE_TABLE_ADDRESS] = "table misaligned, out of the output space or unknown",
+		[IOPGT_RULE_TABLE_ADDRESS] = "table out of the output space or unknown",
 		[IOPGT_RULE_TABLE_BITS] = "attribute or reserved bits set in a table descriptor",
 		[IOPGT_RULE_LEAF_LEVEL] = "leaf of a size that is not allowed",
 		[IOPGT_RULE_LEAF_ADDRESS] = "leaf output misaligned or out of the output space",
