@@ -428,14 +428,13 @@ static uint32_t traits_of(const struct iopgt_config *config)
 	return traits;
 }
 
-/* Where the address stands: D8.3.1; AArch32 G5.5.1. */
+/* Where the address stands: D8.3.1. In AArch32 bits 47:40 fault if they are not 0 (G5.5.1). */
 static void set_address(struct iopgt_format *f, const struct iopgt_config *config)
 {
 	uint64_t top = BIT(48);
 
 	f->table_ignored = TABLE_IGNORED;
 	if (has(f, AARCH32)) {
-		top = BIT(40);
 		f->table_ignored &= ~BIT(51);
 	} else if (config->flags & IOPGT_CONFIG_LPA2) {
 		top = BIT(50);
