@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Clean groups that become pages, and a walker that has one of them cached whole. */
+/*
+ * Clean groups that become pages: a walker that has one of them cached whole, or writes
+ * to a page when its group is no more.
+ */
 #include "test_mutants_torn.h"
 
 #define FIRST(f)  (4 * block(f))
@@ -44,6 +47,39 @@ static void clean_groups_that_become_pages_are_invalidated(struct fixture *f)
 	}
 }
 
+/* --- After the wait --- */
+
+#define LAST(f) (FIRST(f) + group_size(f, 3) - granule(f))
+
+static void write_last(struct fixture *f)
+{
+	access_ok(f, 0, LAST(f), WALKER_WRITE);
+}
+
+static void before_the_next_store(struct fixture *f, enum host_call call, bool done)
+{
+	unsigned *waits = f->hook_context;
+
+	if (call == HOST_SYNC && done && !(*waits)++)
+		before_a_store(f, leaf_at(f, LAST(f)).descriptor_phys, write_last);
+}
+
+static void writes_to_pages_whose_group_is_no_more_are_kept(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+	unsigned waits = 0;
+
+	map(f, FIRST(f), PHYS(f), group_size(f, 3), RW | IOPGT_CLEAN);
+	f->hook_context = &waits;
+	f->hook = before_the_next_store;
+	expect(IOPGT_OK, iopgt_split_block(f->table, FIRST(f), group_size(f, 3), &op));
+	f->hook = NULL;
+	finish(f, &op);
+	expect_it_came();
+	look_dirty(f, FIRST(f), group_size(f, 3));
+	expect_only_bits(f, LAST(f), granule(f));
+}
+
 int main(void)
 {
 	const uint32_t all = FIXTURE_GRANULES | FIXTURE_STAGES;
@@ -51,6 +87,10 @@ int main(void)
 		TEST_WITH(all, clean_groups_that_become_pages_are_invalidated, .domain = true,
 	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
 		TEST_WITH(all, clean_groups_that_become_pages_are_invalidated, .domain = true,
+	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES, .level = FIXTURE_LEVEL_1),
+		TEST_WITH(all, writes_to_pages_whose_group_is_no_more_are_kept,
+	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
+		TEST_WITH(all, writes_to_pages_whose_group_is_no_more_are_kept,
 	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES, .level = FIXTURE_LEVEL_1),
 	};
 
