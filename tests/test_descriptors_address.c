@@ -236,6 +236,84 @@ static void contiguous_groups(void **state)
 		expect_group(&groups[i]);
 }
 
+/* --- Outputs that pass from bits that stand in place to those that do not --- */
+
+/* Four leaves from two before the first address whose higher bits are moved. */
+struct passing {
+	uint32_t flags;
+	uint8_t granule_shift;
+	int8_t start, level;
+	uint64_t first_moved, size;
+	uint64_t want[4];
+};
+
+static void expect_passing(const struct passing *row)
+{
+	struct iopgt_config config = rig_config(EL1, row->flags);
+	const struct iopgt_mapping mapping = {
+		.iova = 8 * row->size,
+		.phys = row->first_moved - 2 * row->size,
+		.size = 4 * row->size,
+		.prot = R | W,
+		.memory = WB,
+	};
+	struct rig rig;
+
+	config.granule_shift = row->granule_shift;
+	config.output_bits = 52;
+	rig_begin(&rig, &config, row->start);
+	rig_map(&rig, &mapping);
+	for (unsigned i = 0; i < 4; i++)
+		rig_expect(&rig, mapping.iova + i * row->size, row->level, row->want[i]);
+	rig_end(&rig);
+}
+
+/* Of pages and blocks alike: at 2^50 with DS = 1, at 2^48 with 64 KiB. */
+static void outputs_pass_to_the_moved_bits(void **state)
+{
+	static const struct passing rows[] = {
+		{LPA2,
+	         12,
+	         0,
+	         3,
+	         1024 * TIB,
+	         4 * KIB,
+	         {0x006bffffffffec47, 0x006bfffffffffc47, 0x0068000000000d47, 0x0068000000001d47}},
+		{LPA2,
+	         12,
+	         0,
+	         2,
+	         1024 * TIB,
+	         2 * MIB,
+	         {0x006bffffffc00c45, 0x006bffffffe00c45, 0x0068000000000d45, 0x0068000000200d45}},
+		{LPA2,
+	         14,
+	         0,
+	         2,
+	         1024 * TIB,
+	         32 * MIB,
+	         {0x006bfffffc000c45, 0x006bfffffe000c45, 0x0068000000000d45, 0x0068000002000d45}},
+		{0,
+	         16,
+	         1,
+	         3,
+	         256 * TIB,
+	         64 * KIB,
+	         {0x0068fffffffe0f47, 0x0068ffffffff0f47, 0x0068000000001f47, 0x0068000000011f47}},
+		{0,
+	         16,
+	         1,
+	         2,
+	         256 * TIB,
+	         512 * MIB,
+	         {0x0068ffffc0000f45, 0x0068ffffe0000f45, 0x0068000000001f45, 0x0068000020001f45}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		expect_passing(&rows[i]);
+}
+
 /* --- nT, bit 16, while a block is split at level 1 (D8.17.1, D8.7.3) --- */
 
 struct seen {
@@ -307,6 +385,7 @@ static int run_plain(void)
 		cmocka_unit_test(without_the_extension_the_largest_blocks_are_smaller),
 		cmocka_unit_test(aarch32_addresses),
 		cmocka_unit_test(contiguous_groups),
+		cmocka_unit_test(outputs_pass_to_the_moved_bits),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__, tests, NULL, NULL);

@@ -107,7 +107,7 @@ static inline uint64_t format_with_state(const struct iopgt_format *f, uint64_t 
 	return (d & ~f->state_mask) | state;
 }
 
-/* The bits in which clean and dirty differ. */
+/* The bits in which clean and dirty differ; there are some. */
 static inline uint64_t format_dirty_bits(const struct iopgt_format *f)
 {
 	return f->state_clean ^ f->state_dirty;
@@ -128,8 +128,7 @@ static inline bool format_is_tracked(const struct iopgt_format *f, uint64_t leaf
 {
 	uint64_t dirty_bits = format_dirty_bits(f);
 
-	return dirty_bits != 0 &&
-	       (leaf & f->state_mask & ~dirty_bits) == (f->state_dirty & ~dirty_bits);
+	return (leaf & f->state_mask & ~dirty_bits) == (f->state_dirty & ~dirty_bits);
 }
 
 /* A leaf that was written; what is not tracked keeps that as a note. */
