@@ -204,6 +204,42 @@ static void only_two_privilege_levels_have_two_halves(void **state)
 	}
 }
 
+/* D24.2.194: T0SZ 5:0, EPD0 7, T1SZ 21:16, EPD1 23. */
+static void a_half_with_something_of_the_other_is_refused(void **state)
+{
+	static const uint64_t of_lower[] = {1 << 7, 1 << 16, 1u << 31};
+	static const uint64_t of_upper[] = {1 << 23, 1 << 0, 1 << 15};
+	const struct iopgt_register_inputs none = {0};
+	const struct iopgt_config low = half(12, 39, 44, 0);
+	const struct iopgt_config high = half(12, 39, 44, IOPGT_CONFIG_TTBR1);
+	const struct iopgt_registers lower = good_words(&low, LOW, &none);
+	const struct iopgt_registers upper = good_words(&high, HIGH, &none);
+	struct iopgt_registers odd;
+
+	(void)state;
+	join(&lower, &upper);
+	for (size_t i = 0; i < COUNT(of_lower); i++) {
+		odd = lower;
+		odd.tcr |= of_lower[i];
+		expect_no_join(&odd, &upper);
+		odd = upper;
+		odd.tcr |= of_upper[i];
+		expect_no_join(&lower, &odd);
+	}
+	odd = lower;
+	odd.tcr &= ~UINT64_C(0x800000); /* EPD1 */
+	expect_no_join(&odd, &upper);
+	odd = lower;
+	odd.ttbr1 = HIGH;
+	expect_no_join(&odd, &upper);
+	odd = upper;
+	odd.tcr &= ~UINT64_C(0x80); /* EPD0 */
+	expect_no_join(&lower, &odd);
+	odd = upper;
+	odd.ttbr0 = LOW;
+	expect_no_join(&lower, &odd);
+}
+
 /* --- Nested --- */
 
 static struct iopgt_registers of_regime(uint32_t regime, const struct iopgt_register_inputs *inputs)
@@ -388,6 +424,7 @@ int main(void)
 		cmocka_unit_test(the_larger_output_size_and_all_updates_win),
 		cmocka_unit_test(halves_that_do_not_fit_are_refused),
 		cmocka_unit_test(only_two_privilege_levels_have_two_halves),
+		cmocka_unit_test(a_half_with_something_of_the_other_is_refused),
 		cmocka_unit_test(a_nested_stream_has_both_stages),
 		cmocka_unit_test(nested_regimes_fit_or_are_refused),
 		cmocka_unit_test(nested_inputs_fit_or_are_refused),

@@ -149,11 +149,10 @@ uint64_t iopgt_geometry_all_leaf_sizes(const struct iopgt_geometry *g,
 	return singles | group_sizes_of(g, singles);
 }
 
-/* What the granule has, whatever the input space is. */
+/* What the granule has, whatever the input space is. Level 0 is the highest with blocks. */
 static struct iopgt_geometry boundless(const struct iopgt_config *config)
 {
-	struct iopgt_geometry all = {
-		.granule_shift = config->granule_shift, .input_bits = 63, .start_level = -1};
+	struct iopgt_geometry all = {.granule_shift = config->granule_shift, .input_bits = 63};
 
 	iopgt_geometry_set_levels(&all);
 	set_group_bits(&all);
@@ -170,9 +169,10 @@ static int init_leaf_sizes(struct iopgt_geometry *g, const struct iopgt_config *
 
 	if (wanted & ~(singles | group_sizes_of(&all, wanted & singles)))
 		return IOPGT_BAD_LEAF_SIZES;
-	if (!(wanted & geometry_granule(g)))
-		return IOPGT_BAD_LEAF_SIZES;
-	/* A block is split one level at a time: no size is missing below one that is allowed. */
+	/*
+	 * A block is split one level at a time: no size is missing below one that is allowed.
+	 * So there are pages, since `wanted` has a single size at least.
+	 */
 	if (missing && (missing & -missing) < (wanted & singles))
 		return IOPGT_BAD_LEAF_SIZES;
 	g->leaf_sizes = wanted & iopgt_geometry_all_leaf_sizes(g, config);
