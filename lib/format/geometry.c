@@ -116,13 +116,13 @@ static uint64_t single_sizes_of(const struct iopgt_geometry *g, const struct iop
 	return sizes;
 }
 
-/* D8.7.1, by granule and level 1 to 3; level 0 has none. */
+/* D8.7.1, by granule and level 3 to 1; level 0 has none. */
 static void set_group_bits(struct iopgt_geometry *g)
 {
-	static const uint8_t group_bits[3][3] = {{4, 4, 4}, {0, 5, 7}, {0, 5, 5}};
+	static const uint8_t group_bits[3][3] = {{4, 4, 4}, {7, 5, 0}, {5, 5, 0}};
 
-	for (int level = 1; level <= IOPGT_LAST_LEVEL; level++) {
-		unsigned bits = group_bits[(g->granule_shift - 12) / 2][level - 1];
+	for (int level = IOPGT_LAST_LEVEL; level > 0; level--) {
+		unsigned bits = group_bits[(g->granule_shift - 12) / 2][IOPGT_LAST_LEVEL - level];
 
 		/* A group does not pass the end of the input space (R_WMNPV). */
 		if (level >= g->start_level && geometry_shift(g, level) + bits <= g->input_bits)
