@@ -217,6 +217,9 @@ static void wrong_requests_are_refused(void **state)
 	(void)state;
 	assert_int_equal(begin_with(&config, 0, 0, 0x1000), IOPGT_OK);
 	assert_int_equal(begin_with(&config, 0, 0x1000, 0), IOPGT_BAD_RANGE);
+	assert_int_equal(begin_with(&config, 0, 0, 0), IOPGT_BAD_RANGE);
+	assert_int_equal(begin_with(&config, 0, 0xfffffffffffff000, 0x1000), IOPGT_OK);
+	assert_int_equal(begin_with(&config, 0, 0xfffffffffffff000, 0x2000), IOPGT_BAD_RANGE);
 	assert_int_equal(begin_with(&config, 0, 0x800, 0x1000), IOPGT_BAD_ALIGNMENT);
 	assert_int_equal(begin_with(&config, 0, 0x1000, 0x1800), IOPGT_BAD_ALIGNMENT);
 	assert_int_equal(begin_with(&config, 0, 0, 512 << 12), IOPGT_OK);
