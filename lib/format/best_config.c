@@ -93,8 +93,6 @@ static bool choose_dirty(const struct iopgt_capabilities *c, const struct iopgt_
 	config->dirty = IOPGT_DIRTY_NONE;
 	if (!(wishes->flags & IOPGT_WISH_DIRTY))
 		return true;
-	if (regime_is_aarch32(wishes->regime) || (config->flags & IOPGT_CONFIG_NON_COHERENT))
-		return false;
 	if (c->update >= IOPGT_UPDATE_DIRTY)
 		config->dirty = IOPGT_DIRTY_HARDWARE;
 	else if (wishes->flags & IOPGT_WISH_SOFTWARE_DIRTY)
@@ -140,6 +138,7 @@ static bool choose(const struct iopgt_capabilities *c, const struct iopgt_wishes
 	if (!choose_sizes(c, wishes, config) || !choose_dirty(c, wishes, config) ||
 	    !table_access_fits(c, config) || !can_walk(c, config))
 		return false;
+	/* None of what no table can be: dirty at AArch32, or on a walk that does not snoop. */
 	leaf_sizes = iopgt_all_leaf_sizes(config);
 	if (!(wishes->flags & IOPGT_WISH_NO_GROUPS))
 		config->leaf_sizes = leaf_sizes;

@@ -43,11 +43,9 @@ struct granule_field {
 	bool is_signed; /* 15 is -1: not supported */
 };
 
-static const struct granule_field granule_fields[] = {
-	{GRANULE_4K, 28, 40, 0, 1, true},
-	{GRANULE_16K, 20, 32, 1, 2, false},
-	{GRANULE_64K, 24, 36, 0, NO_LPA2, true},
-};
+static const struct granule_field field_4k = {GRANULE_4K, 28, 40, 0, 1, true};
+static const struct granule_field field_16k = {GRANULE_16K, 20, 32, 1, 2, false};
+static const struct granule_field field_64k = {GRANULE_64K, 24, 36, 0, NO_LPA2, true};
 
 static void read_granule(uint64_t mmfr0, const struct granule_field *f,
                          struct iopgt_capabilities *c)
@@ -94,8 +92,9 @@ int iopgt_capabilities_from_cpu(uint64_t mmfr0, uint64_t mmfr1, uint64_t mmfr2,
 		.asid_bits = field_get(mmfr0, 7, 4) >= 2 ? 16 : 8,              /* ASIDBits */
 		.vmid_bits = field_get(mmfr1, 7, 4) >= 2 ? 16 : 8,              /* VMIDBits */
 	};
-	for (unsigned i = 0; i < sizeof(granule_fields) / sizeof(granule_fields[0]); i++)
-		read_granule(mmfr0, &granule_fields[i], capabilities);
+	read_granule(mmfr0, &field_4k, capabilities);
+	read_granule(mmfr0, &field_16k, capabilities);
+	read_granule(mmfr0, &field_64k, capabilities);
 	return IOPGT_OK;
 }
 
