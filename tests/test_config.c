@@ -95,6 +95,31 @@ static void leaf_sizes(struct fixture *f)
 	            UINT64_C(1) << 42 | 1 << 29 | 1 << 16);
 }
 
+/* D8.3.1: 512 GiB and 64 GiB with DS = 1, 4 TiB with 52 output bits; nothing is larger. */
+static void largest_leaf_sizes(struct fixture *f)
+{
+	f->config.output_bits = 52;
+	f->config.flags = IOPGT_CONFIG_LPA2;
+	EXPECT_EACH(f, IOPGT_OK, leaf_sizes, UINT64_C(1) << 39 | 1 << 30 | 1 << 21 | 1 << 12);
+	EXPECT_EACH(f, IOPGT_BAD_LEAF_SIZES, leaf_sizes,
+	            UINT64_C(1) << 48 | UINT64_C(1) << 39 | 1 << 30 | 1 << 21 | 1 << 12);
+	f->config.granule_shift = 14;
+	EXPECT_EACH(f, IOPGT_OK, leaf_sizes, UINT64_C(1) << 36 | 1 << 25 | 1 << 14);
+	EXPECT_EACH(f, IOPGT_BAD_LEAF_SIZES, leaf_sizes,
+	            UINT64_C(1) << 47 | UINT64_C(1) << 36 | 1 << 25 | 1 << 14);
+	f->config.granule_shift = 16;
+	f->config.flags = 0;
+	EXPECT_EACH(f, IOPGT_OK, leaf_sizes, UINT64_C(1) << 42 | 1 << 29 | 1 << 16);
+	EXPECT_EACH(f, IOPGT_BAD_LEAF_SIZES, leaf_sizes,
+	            UINT64_C(1) << 55 | UINT64_C(1) << 42 | 1 << 29 | 1 << 16);
+}
+
+static void the_largest_blocks_need_an_extension(void **state)
+{
+	(void)state;
+	with_host(largest_leaf_sizes);
+}
+
 /* "A contiguous group needs the size of its entries." */
 static void group_sizes(struct fixture *f)
 {
@@ -439,6 +464,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_legal_value_is_accepted_and_each_fault_has_its_error),
 		cmocka_unit_test(leaf_sizes_are_those_of_the_granule),
+		cmocka_unit_test(the_largest_blocks_need_an_extension),
 		cmocka_unit_test(groups_need_the_size_of_their_entries),
 		cmocka_unit_test(flags_without_a_meaning_are_refused),
 		cmocka_unit_test(table_access_flags_need_hardware_dirty_management),
