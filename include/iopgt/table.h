@@ -244,11 +244,11 @@ enum iopgt_leaf_state {
 
 /* What an address maps to. */
 struct iopgt_translation {
-	uint64_t phys;       /* output address of iova itself */
-	uint64_t leaf_iova;  /* where its page, block or contiguous group begins */
-	uint64_t leaf_size;  /* bytes */
-	uint32_t prot;       /* of enum iopgt_prot, without IOPGT_CLEAN */
-	uint32_t memory;     /* enum iopgt_memory */
+	uint64_t phys;      /* output address of iova itself */
+	uint64_t leaf_iova; /* where its page, block or contiguous group begins */
+	uint64_t leaf_size; /* bytes */
+	uint32_t prot;      /* of enum iopgt_prot, without IOPGT_CLEAN */
+	uint32_t memory;    /* enum iopgt_memory; IOPGT_MEMORY_TYPES: another, in an opened table */
 	uint32_t attributes; /* of enum iopgt_attribute; without what the memory type has anyway */
 	uint32_t state;      /* enum iopgt_leaf_state; of a group: dirty if any entry is */
 	int32_t level;
