@@ -73,14 +73,14 @@ static inline enum answer answer_to_prot(const struct fixture *f, uint32_t prot)
 		return REFUSED;
 	if (prot & PRIV && !has_levels(f))
 		return REFUSED;
-	if ((prot & (R | W)) == W && !is_stage2(f))
+	if (!(prot & (R | W)) || ((prot & (R | W)) == W && !is_stage2(f)))
 		return REFUSED;
 	if (answer_to_execute(f, prot) == REFUSED)
 		return REFUSED;
 	/* AArch32 executes only what it may read (G5.6.3). */
 	if (f->config.regime == IOPGT_STAGE2_AARCH32 && prot & ANY_EXECUTE && !(prot & R))
 		return REFUSED;
-	if (!(prot & (R | W)) || (prot & tracking && !(prot & W)))
+	if (prot & tracking && !(prot & W))
 		return OPEN;
 	return answer_to_execute(f, prot);
 }
