@@ -148,6 +148,24 @@ static void leaves_that_a_configuration_does_not_have(void **state)
 	refuse(&pages, nothing_to_apply, RULE(LEAF_LEVEL)); /* the block */
 }
 
+/* S2AP 0b00, DBM 0: no rule is broken, and nothing may be done there. */
+static void a_page_that_nobody_may_access_has_no_permission(void **state)
+{
+	struct iopgt_translation got;
+	struct iopgt_table table;
+	struct tree tree;
+
+	(void)state;
+	plant(&tree, &plain[3]);
+	put(&tree, 3, 1, get(&tree, 3, 1) & ~(RAW_DBM | BIT(6) | BIT(7)));
+	expect(IOPGT_OK, open_as(&tree, IOPGT_OPEN_OWNING, &table, NULL));
+	expect(IOPGT_OK, iopgt_translate(&table, iova_of(&tree, 3, 1), &got));
+	assert_int_equal(got.prot, 0);
+	assert_int_equal(got.state, IOPGT_LEAF_READ_ONLY);
+	expect(IOPGT_OK, iopgt_fini(&table));
+	uproot(&tree);
+}
+
 /* --- Contiguous groups --- */
 
 #define GROUP 16 /* entries, 4 KiB; at entry 32 of levels 2 and 3 */
@@ -295,6 +313,7 @@ int main(void)
 		cmocka_unit_test(leaves_that_break_a_rule),
 		cmocka_unit_test(unnamed_attributes_are_kept_or_refused),
 		cmocka_unit_test(leaves_that_a_configuration_does_not_have),
+		cmocka_unit_test(a_page_that_nobody_may_access_has_no_permission),
 		cmocka_unit_test(groups_that_are_none),
 		cmocka_unit_test(good_groups_are_taken),
 		cmocka_unit_test(a_group_that_is_not_allowed),
