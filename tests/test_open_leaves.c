@@ -126,6 +126,12 @@ static void no_access_flag(struct tree *tree)
 	put(tree, 2, 2, get(tree, 2, 2) & ~RAW_AF);
 }
 
+/* Below the address of 16 and 64 KiB. */
+static void page_with_bit_12(struct tree *tree)
+{
+	put(tree, 3, 1, get(tree, 3, 1) | BIT(12));
+}
+
 static void nothing_to_apply(struct tree *tree)
 {
 	(void)tree;
@@ -146,6 +152,8 @@ static void leaves_that_a_configuration_does_not_have(void **state)
 	refuse(&no_dirty_s2, leaf_with_dbm, RULE(LEAF_STATE));
 	refuse(&no_dirty, no_access_flag, RULE(LEAF_BITS));
 	refuse(&pages, nothing_to_apply, RULE(LEAF_LEVEL)); /* the block */
+	refuse(&plain[1], page_with_bit_12, RULE(LEAF_BITS));
+	refuse(&plain[2], page_with_bit_12, RULE(LEAF_BITS));
 }
 
 /* S2AP 0b00, DBM 0: no rule is broken, and nothing may be done there. */
