@@ -112,8 +112,6 @@ static int scan_grouped_pages(struct scan_state *s, uint32_t run, uint32_t *step
 		live_order_loads();
 		*steps = group_rest(&s->c);
 	}
-	if (*steps > 64)
-		*steps = 64;
 	iopgt_scan_pages(s, *steps);
 	return IOPGT_OK;
 }
