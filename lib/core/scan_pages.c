@@ -131,18 +131,19 @@ static uint64_t next_link(const struct scan_state *s, int level, uint32_t index)
 	const struct iopgt_format *f = &s->table->format;
 	live_descriptor *entries = s->c.path[level + 1];
 	uint32_t count = geometry_entries(&s->table->geometry, level);
-	uint64_t skip = (UINT64_C(1) << (index & 63)) - 1, tables = 0;
+	uint64_t skip = (UINT64_C(1) << (index & 63)) - 1;
 	uint64_t d = live_load(&entries[index]);
 
 	if (format_is_table(f, level, d))
 		return d;
-	for (index &= ~UINT32_C(63); index < count && !tables; index += 64) {
+	for (index &= ~UINT32_C(63); index < count; index += 64, skip = 0) {
 		uint32_t n = count - index < 64 ? count - index : 64;
+		uint64_t tables = live_match(&entries[index], n, f->table_mask, f->table_value);
 
-		tables = live_match(&entries[index], n, f->table_mask, f->table_value) & ~skip;
-		skip = 0;
+		if (tables & ~skip)
+			return live_load(&entries[index + bits_lowest(tables & ~skip)]);
 	}
-	return tables ? live_load(&entries[index - 64 + bits_lowest(tables)]) : 0;
+	return 0;
 }
 
 /* The table that the scan will be in next, if it is to be fetched ahead; else null. */
