@@ -207,10 +207,10 @@ static inline void table_fill(const struct iopgt_table *table, struct table_run 
 int iopgt_table_new_bits(struct iopgt_table *table, const struct iopgt_leaf_kind *kind,
                          uint64_t *bits);
 
-/* 0: none. Never that of 0, which is remembered of nothing. */
+/* 0: none. That of no permissions, which nothing is remembered of, may be. */
 static inline uint64_t table_kind_key(const struct iopgt_leaf_kind *kind)
 {
-	uint64_t key = UINT64_C(1) << 19 | kind->attributes << 11 | kind->memory << 8 | kind->prot;
+	uint64_t key = kind->attributes << 11 | kind->memory << 8 | kind->prot;
 
 	return (kind->prot | kind->attributes) >= 1 << 8 || kind->memory >= 1 << 3 ? 0 : key << 16;
 }
