@@ -133,9 +133,9 @@ static struct iopgt_group pages_around(const struct scan_state *s, uint32_t arou
 
 static bool any_page_marked(const struct scan_state *s, const struct iopgt_group *pages)
 {
-	for (uint32_t i = 0; i < pages->count; i += 64) {
-		uint32_t count = pages->count - i < 64 ? pages->count - i : 64;
+	uint32_t count = pages->count < 64 ? pages->count : 64;
 
+	for (uint32_t i = 0; i < pages->count; i += count) {
 		if (marked_pages(s, pages->entries + i, count))
 			return true;
 	}
