@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where verbs meet the edge of something: the end of a table's memory, the short ways for
+ * plain tables, an entry that another call is just replacing, an address that carries into
+ * bits of a descriptor which do not stand in place.
+ */
+#include <string.h>
+#include <sys/mman.h>
+
+#include "test_edges.h"
+#include "test_raw.h"
+
+#define FIRST(f) (4 * block(f))
+#define PHYS(f)  (12 * block(f))
+
+/* --- Behind the last entry --- */
+
+#define GUARDS 256
+
+static struct {
+	uint64_t phys[GUARDS];
+	unsigned count;
+} guards;
+
+/* No load or store may reach what lies behind the table that was allocated last. */
+static void add_guard(struct fixture *f)
+{
+	size_t bytes = (size_t)granule(f);
+	void *memory;
+
+	assert_true(guards.count < GUARDS);
+	memory = pool_alloc(f->host.pool, bytes, true, &guards.phys[guards.count++]);
+	assert_non_null(memory);
+	assert_int_equal(mprotect(memory, bytes, PROT_NONE), 0);
+}
+
+static void guard_new_tables(struct fixture *f, enum host_call call, bool done)
+{
+	if (call == HOST_ALLOC && done)
+		add_guard(f);
+}
+
+static void begin_guarding(struct fixture *f)
+{
+	guards.count = 0;
+	add_guard(f);
+	f->hook = guard_new_tables;
+}
+
+static void end_guarding(struct fixture *f)
+{
+	size_t bytes = (size_t)granule(f);
+
+	f->hook = NULL;
+	while (guards.count) {
+		uint64_t phys = guards.phys[--guards.count];
+		void *memory = pool_virt(f->host.pool, phys, bytes);
+
+		assert_int_equal(mprotect(memory, bytes, PROT_READ | PROT_WRITE), 0);
+		pool_free(f->host.pool, phys, bytes);
+	}
+}
+
+/* Over what is mapped, then over all of the space. */
+static void run_guarded(struct fixture *f, const struct verb *verb, uint64_t iova, uint64_t size)
+{
+	uint64_t word = 0;
+	struct iopgt_bitmap bitmap = whole_bitmap(f, &word);
+	struct iopgt_op op = new_op(f);
+	struct call call = {f, iova, size, &bitmap, &op, 0};
+
+	if (verb->run != do_map)
+		map(f, iova, 0, size, RW);
+	if (verb->run == do_merge || verb->run == do_merge_cold)
+		split(f, iova, size);
+	expect_code(IOPGT_OK, verb->run(&call), verb);
+	finish(f, &op);
+	call.iova = space_first(f);
+	call.size = space_last(f) - space_first(f) + 1;
+	if (verb->run != do_map)
+		expect_code(IOPGT_OK, verb->run(&call), verb);
+	finish(f, &op);
+	unmap(f, iova, size);
+	unmap(f, iova, size);
+}
+
+/* At the end of the space, and where one table of level 2 ends and another one begins. */
+static void no_verb_looks_behind_a_table(struct fixture *f)
+{
+	const uint64_t pages = 40 * granule(f), more = block(f) + granule(f);
+	const uint64_t end = space_last(f) + 1, middle = 2 * level_size(f, 1);
+	const struct {
+		uint64_t iova, size;
+	} ranges[] = {
+		{end - granule(f), granule(f)}, {end - pages, pages},      {end - more, more},
+		{middle - pages, 2 * pages},    {middle - more, 2 * more},
+	};
+
+	begin_guarding(f);
+	track(f, IOPGT_SPLIT_ADAPTIVE);
+	for (size_t i = 0; i < COUNT(ranges) * COUNT(verbs); i++)
+		run_guarded(f, &verbs[i % COUNT(verbs)], ranges[i / COUNT(verbs)].iova,
+		            ranges[i / COUNT(verbs)].size);
+	end_guarding(f);
+}
+
+/* --- The host --- */
+
+/* One call for each table that is gone down into, below the start table. */
+static void a_read_asks_once_where_each_table_is(struct fixture *f)
+{
+	struct raw raw = raw_of(f);
+	struct iopgt_op op = new_op(f);
+	uint64_t size = 3 * block(f), before;
+
+	map(f, FIRST(f), PHYS(f) + granule(f), size, RW);
+	page_bitmap(f, FIRST(f), size);
+	before = host_calls(&f->host, HOST_PHYS_TO_VIRT);
+	expect(IOPGT_OK, iopgt_sync_dirty_log(f->table, FIRST(f), size, &f->bitmap, &op));
+	assert_int_equal(host_calls(&f->host, HOST_PHYS_TO_VIRT) - before,
+	                 (uint64_t)(2 - raw.start) + 3);
+}
+
+/* --- Beside a call that replaces a block --- */
+
+/* What goes by tables, by age, or by numbers alone does not meet the block. */
+static bool meets_blocks(const struct verb *verb)
+{
+	return verb->run != do_trim && verb->run != do_dump && verb->run != do_merge_cold &&
+	       verb->run != do_tables_needed;
+}
+
+/* A second caller, in a thread of its own. */
+static void *call_every_verb(void *argument)
+{
+	struct fixture *f = argument;
+	struct iopgt_translation translation;
+
+	expect(IOPGT_BUSY, iopgt_translate(f->table, FIRST(f), &translation));
+	for (size_t i = 0; i < COUNT(verbs); i++) {
+		uint64_t word = UINT64_MAX;
+		struct iopgt_bitmap bitmap = whole_bitmap(f, &word);
+		struct iopgt_op op = new_op(f);
+		struct call call = {f, FIRST(f), block(f), &bitmap, &op, 0};
+
+		if (!meets_blocks(&verbs[i]))
+			continue;
+		expect_code(IOPGT_BUSY, verbs[i].run(&call), &verbs[i]);
+		call.size = block(f) / 2;
+		expect_code(IOPGT_BUSY, verbs[i].run(&call), &verbs[i]);
+		expect(IOPGT_OK, iopgt_op_finish(&op));
+	}
+	return NULL;
+}
+
+static void call_while_waiting(struct fixture *f, enum host_call call, bool done)
+{
+	unsigned *times = f->hook_context;
+	pthread_t thread;
+
+	if (call != HOST_SYNC || done || (*times)++)
+		return;
+	assert_int_equal(pthread_create(&thread, NULL, call_every_verb, f), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+/* Level 0: unmap splits the block that crosses the end of its range. */
+static void what_is_being_replaced_is_busy(struct fixture *f)
+{
+	unsigned times = 0;
+
+	track(f, IOPGT_SPLIT_ADAPTIVE);
+	map(f, FIRST(f), PHYS(f), block(f), RW);
+	write_page(f, FIRST(f));
+	f->hook_context = &times;
+	f->hook = call_while_waiting;
+	unmap(f, FIRST(f), block(f) / 2);
+	f->hook = NULL;
+	assert_true(times > 0);
+	expect_unmapped(f, FIRST(f), block(f) / 2);
+	expect_mapped(f, FIRST(f) + block(f) / 2, PHYS(f) + block(f) / 2, block(f) / 2);
+	take_dirty(f, FIRST(f), block(f));
+	expect_only_bits(f, FIRST(f) + block(f) / 2, block(f) / 2);
+}
+
+/* --- Addresses whose highest bits do not stand in place --- */
+
+/* 64 KiB: 51:48 stand in 15:12; with DS: 51:50 in 9:8 (Tables D8-50, D8-51). */
+static uint64_t first_carry(const struct fixture *f)
+{
+	return BIT(f->config.granule_shift == 16 ? 48 : 50);
+}
+
+static void a_new_table_maps_addresses_that_carry(struct fixture *f)
+{
+	uint64_t low = 3 * granule(f), high = 5 * granule(f);
+
+	map(f, FIRST(f) + granule(f), first_carry(f) - low, low + high, RW);
+	expect_mapped(f, FIRST(f) + granule(f), first_carry(f) - low, low + high);
+}
+
+static void a_new_table_maps_blocks_whose_addresses_carry(struct fixture *f)
+{
+	uint64_t low = 2 * block(f), iova = level_size(f, 1) + block(f);
+
+	map(f, iova, first_carry(f) - low, 5 * block(f), RW);
+	for (uint64_t at = 0; at < 5 * block(f); at += block(f)) {
+		expect_level(f, iova + at, 2);
+		assert_true(leaf_at(f, iova + at).phys == first_carry(f) - low + at);
+	}
+}
+
+/* --- The short ways to a page --- */
+
+/* One table where they are, and one without, since other walkers than these are to walk it. */
+struct both {
+	struct fixture *f;
+	struct iopgt_table other;
+	struct iopgt_op op, other_op;
+};
+
+/* In every table of level 2 and 3 that the first two of level 1 and 2 link, and one more. */
+static uint64_t base_of(const struct fixture *f, unsigned i)
+{
+	return (i & 1) * level_size(f, 2) + (i >> 1 & 1) * level_size(f, 1) +
+	       (i >> 2 & 1) * level_size(f, 0) + (i >> 3) * 3 * level_size(f, 1);
+}
+
+#define BASES 9
+
+static uint64_t phys_of(const struct fixture *f, unsigned i)
+{
+	return PHYS(f) + (32 * i + 1) * granule(f);
+}
+
+static void expect_same_translation(struct both *b, uint64_t iova)
+{
+	struct iopgt_translation one = {0}, two = {0};
+	int error = iopgt_translate(&b->other, iova, &two);
+
+	expect(error, iopgt_translate(b->f->table, iova, &one));
+	assert_memory_equal(&one, &two, sizeof(one));
+}
+
+enum {
+	MAP,
+	UNMAP
+};
+
+struct step {
+	int verb;
+	unsigned first, count; /* pages */
+	uint64_t budget;
+	int want;
+	unsigned done; /* pages */
+};
+
+static int run_step(struct iopgt_table *table, const struct step *step,
+                    const struct iopgt_mapping *mapping, struct iopgt_op *op)
+{
+	op->budget = step->budget;
+	op->stats = (struct iopgt_stats){0};
+	return step->verb == MAP ? iopgt_map(table, mapping, op)
+	                         : iopgt_unmap(table, mapping->iova, mapping->size, op);
+}
+
+static void run_on_both(struct both *b, const struct step *step, unsigned base)
+{
+	struct fixture *f = b->f;
+	uint64_t iova = base_of(f, base) + step->first * granule(f);
+	uint64_t phys = phys_of(f, base) + step->first * granule(f);
+	struct iopgt_mapping mapping = fixture_mapping(iova, phys, step->count * granule(f), RW);
+	struct iopgt_stats *stats = &b->op.stats;
+
+	if (iova > space_last(f))
+		return;
+	expect(step->want, run_step(f->table, step, &mapping, &b->op));
+	expect(step->want, run_step(&b->other, step, &mapping, &b->other_op));
+	assert_int_equal(step->verb == MAP ? stats->mapped : stats->unmapped, step->done);
+	/* The long way also counts those that it comes up through. */
+	stats->looked_at = b->other_op.stats.looked_at;
+	assert_memory_equal(stats, &b->other_op.stats, sizeof(*stats));
+	if (step->want == IOPGT_AGAIN) {
+		assert_int_equal(b->op.next, iova + step->done * granule(f));
+		assert_int_equal(b->other_op.next, b->op.next);
+	}
+	for (unsigned i = 0; i < 24; i++)
+		expect_same_translation(b, base_of(f, base) + i * granule(f) + 5);
+}
+
+static void short_ways_come_to_the_same(struct fixture *f)
+{
+	static const struct step steps[] = {
+		{MAP, 3, 1, 0, IOPGT_OK, 1},       {MAP, 4, 5, 0, IOPGT_OK, 5},
+		{MAP, 3, 1, 0, IOPGT_EXISTS, 0},   {MAP, 2, 3, 0, IOPGT_EXISTS, 0},
+		{MAP, 10, 4, 2, IOPGT_AGAIN, 1},   {MAP, 11, 3, 20, IOPGT_OK, 3},
+		{MAP, 16, 2, 0, IOPGT_OK, 2},      {UNMAP, 5, 1, 0, IOPGT_OK, 1},
+		{UNMAP, 5, 1, 0, IOPGT_OK, 0},     {UNMAP, 3, 4, 0, IOPGT_OK, 3},
+		{UNMAP, 10, 3, 2, IOPGT_AGAIN, 1}, {UNMAP, 11, 2, 0, IOPGT_OK, 2},
+		{MAP, 5, 1, 0, IOPGT_OK, 1},       {UNMAP, 7, 2, 20, IOPGT_OK, 2},
+	};
+	struct iopgt_config config = f->config;
+	struct both b = {.f = f};
+
+	config.flags |= IOPGT_CONFIG_NON_COHERENT;
+	expect(IOPGT_OK, iopgt_init(&b.other, &config, &f->hal, &f->host));
+	for (size_t i = 0; i < COUNT(steps) * BASES; i++)
+		run_on_both(&b, &steps[i / BASES], i % BASES);
+	finish(f, &b.op);
+	expect(IOPGT_OK, iopgt_op_finish(&b.other_op));
+	for (unsigned i = 0; i < BASES && base_of(f, i) <= space_last(f); i++) {
+		expect_mapped(f, base_of(f, i) + 5 * granule(f), phys_of(f, i) + 5 * granule(f),
+		              granule(f));
+		expect_mapped(f, base_of(f, i) + 16 * granule(f), phys_of(f, i) + 16 * granule(f),
+		              2 * granule(f));
+		expect_unmapped(f, base_of(f, i) + 6 * granule(f), 7 * granule(f));
+	}
+	expect(IOPGT_OK, iopgt_fini(&b.other));
+}
+
+/* Addresses below, above and between, which differ from a mapped one in one bit or in all above. */
+static void addresses_outside_of_the_space_map_nothing(struct fixture *f)
+{
+	const uint64_t iova = space_first(f) + FIRST(f);
+	struct iopgt_translation translation;
+
+	begin_guarding(f);
+	map(f, iova, PHYS(f), 2 * granule(f), RW);
+	for (unsigned bit = f->config.input_bits; bit < 64; bit++) {
+		const uint64_t outside[] = {iova ^ BIT(bit), (iova & (BIT(bit) - 1)) | BIT(bit),
+		                            bit == 63 ? iova ^ BIT(63) : BIT(bit) + BIT(bit + 1)};
+
+		for (size_t i = 0; i < COUNT(outside); i++) {
+			struct iopgt_mapping mapping =
+				fixture_mapping(outside[i], PHYS(f), granule(f), RW);
+			struct iopgt_op op = new_op(f);
+
+			if (outside[i] >= space_first(f) && outside[i] <= space_last(f))
+				continue;
+			expect(IOPGT_BAD_RANGE,
+			       iopgt_translate(f->table, outside[i], &translation));
+			expect(IOPGT_BAD_RANGE, iopgt_map(f->table, &mapping, &op));
+			expect(IOPGT_BAD_RANGE, iopgt_unmap(f->table, outside[i], granule(f), &op));
+		}
+	}
+	expect(IOPGT_BAD_RANGE,
+	       iopgt_translate(f->table, space_first(f) ? 0 : space_last(f) + 1, &translation));
+	unmap(f, iova, 2 * granule(f));
+	end_guarding(f);
+}
+
+/* --- What is counted, what is passed up --- */
+
+static void holes_of_all_sizes_are_counted(struct fixture *f)
+{
+	uint64_t granules = block(f) / granule(f);
+	struct iopgt_stats stats;
+
+	map(f, FIRST(f), PHYS(f), granule(f), RW);
+	map(f, FIRST(f) + 2 * block(f), PHYS(f) + 2 * block(f), block(f), RW);
+	stats = protect(f, FIRST(f), 4 * block(f) - granule(f), IOPGT_READ);
+	assert_int_equal(stats.holes, (granules - 1) + granules + (granules - 1));
+	stats = unmap(f, FIRST(f), 4 * block(f) - granule(f));
+	assert_int_equal(stats.holes, (granules - 1) + granules + (granules - 1));
+	assert_int_equal(stats.unmapped, granules + 1);
+}
+
+/* Also as map takes back what it had mapped, whatever it failed with first. */
+static void map_says_that_it_could_not_reach_a_table(struct fixture *f)
+{
+	uint64_t size = 3 * block(f), last = FIRST(f) + size - granule(f), injected = 1;
+	struct iopgt_mapping mapping = fixture_mapping(FIRST(f), PHYS(f) + granule(f), size, RW);
+
+	map(f, last, PHYS(f), granule(f), RW);
+	for (uint64_t nth = 1; injected; nth++) {
+		uint64_t before = host_injected(&f->host);
+		struct iopgt_op op = new_op(f);
+		int error;
+
+		host_fail(&f->host, HOST_PHYS_TO_VIRT, nth, false);
+		error = iopgt_map(f->table, &mapping, &op);
+		injected = host_injected(&f->host) - before;
+		host_fail_nothing(&f->host);
+		expect(injected ? IOPGT_BAD_TABLE : IOPGT_EXISTS, error);
+		finish(f, &op);
+		unmap(f, FIRST(f), size - granule(f));
+	}
+	expect_mapped(f, last, PHYS(f), granule(f));
+}
+
+int main(void)
+{
+	const struct fixture_test tests[] = {
+		TEST_WITH(FIXTURE_GRANULES, no_verb_looks_behind_a_table, .domain = true,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR),
+		TEST(FIXTURE_GRANULES, a_read_asks_once_where_each_table_is),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES, what_is_being_replaced_is_busy,
+	                  .domain = true, .level = FIXTURE_LEVEL_0,
+	                  .host.hal_flags = IOPGT_HAL_DEFERS_FREE),
+		TEST_WITH(FIXTURE_STAGES, short_ways_come_to_the_same, .dirty = FIXTURE_NO_DIRTY,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR),
+		TEST_WITH(FIXTURE_STAGES | FIXTURE_GRANULES, short_ways_come_to_the_same,
+	                  .dirty = FIXTURE_NO_DIRTY),
+		TEST_WITH(0, short_ways_come_to_the_same, .dirty = FIXTURE_NO_DIRTY,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR, .input_bits = 39),
+		TEST_WITH(0, addresses_outside_of_the_space_map_nothing,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR),
+		TEST_WITH(0, addresses_outside_of_the_space_map_nothing,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR, .input_bits = 39),
+		TEST_WITH(0, addresses_outside_of_the_space_map_nothing,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR, .config_flags = IOPGT_CONFIG_TTBR1),
+		TEST_WITH(0, addresses_outside_of_the_space_map_nothing,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR, .config_flags = IOPGT_CONFIG_TTBR1,
+	                  .input_bits = 39),
+		TEST(FIXTURE_GRANULES, holes_of_all_sizes_are_counted),
+		TEST(FIXTURE_GRANULES, map_says_that_it_could_not_reach_a_table),
+		TEST_WITH(0, a_new_table_maps_addresses_that_carry, .granule_shift = 12,
+	                  .output_bits = 52, .config_flags = IOPGT_CONFIG_LPA2),
+		TEST_WITH(0, a_new_table_maps_addresses_that_carry, .granule_shift = 14,
+	                  .output_bits = 52, .config_flags = IOPGT_CONFIG_LPA2),
+		TEST_WITH(0, a_new_table_maps_addresses_that_carry, .granule_shift = 16,
+	                  .output_bits = 52),
+		TEST_WITH(0, a_new_table_maps_blocks_whose_addresses_carry, .granule_shift = 12,
+	                  .output_bits = 52, .config_flags = IOPGT_CONFIG_LPA2),
+		TEST_WITH(0, a_new_table_maps_blocks_whose_addresses_carry, .granule_shift = 14,
+	                  .output_bits = 52, .config_flags = IOPGT_CONFIG_LPA2),
+		TEST_WITH(0, a_new_table_maps_blocks_whose_addresses_carry, .granule_shift = 16,
+	                  .output_bits = 52),
+	};
+
+	return FIXTURE_RUN(tests);
+}
