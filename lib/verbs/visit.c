@@ -9,12 +9,9 @@ struct visit_state {
 	struct iopgt_mapping run; /* not given yet, if size is not 0 */
 };
 
-static int give_run(struct visit_state *s)
+static int give_run(const struct visit_state *s)
 {
-	int stop = s->run.size ? s->visitor->visit(s->visitor->context, &s->run) : 0;
-
-	s->run.size = 0;
-	return stop;
+	return s->run.size ? s->visitor->visit(s->visitor->context, &s->run) : 0;
 }
 
 static bool continues(const struct iopgt_mapping *run, const struct iopgt_mapping *leaf)
