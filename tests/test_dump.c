@@ -139,6 +139,83 @@ static void an_empty_table_has_a_text(struct fixture *f)
 	assert_true(text.lines >= 1);
 }
 
+/* The one line with this word. */
+static const char *line_with(const struct text *text, const char *word)
+{
+	const char *found = NULL;
+
+	for (unsigned i = 0; i < text->lines; i++) {
+		if (!strstr(text->line[i], word))
+			continue;
+		assert_null(found);
+		found = text->line[i];
+	}
+	assert_non_null(found);
+	return found;
+}
+
+/* Each by itself, with a memory type for which it says something. */
+static void attributes_are_in_the_text(struct fixture *f)
+{
+	static const struct {
+		uint32_t attributes, memory;
+		const char *text;
+	} rows[] = {
+		{0, IOPGT_WRITE_BACK, " rw-- write-back dirty"},
+		{0, IOPGT_DEVICE, " rw-- device dirty"},
+		{IOPGT_INNER_SHAREABLE, IOPGT_INNER_NON_CACHEABLE,
+	         " rw-- inner-non-cacheable inner-shareable dirty"},
+		{IOPGT_OUTER_SHAREABLE, IOPGT_WRITE_BACK, " rw-- write-back outer-shareable dirty"},
+		{IOPGT_NOT_SHAREABLE, IOPGT_WRITE_BACK, " rw-- write-back not-shareable dirty"},
+		{IOPGT_GLOBAL, IOPGT_WRITE_BACK, " rw-- write-back global dirty"},
+		{IOPGT_NON_SECURE, IOPGT_NON_CACHEABLE, " rw-- non-cacheable non-secure dirty"},
+		{IOPGT_GUARDED, IOPGT_WRITE_BACK, " rw-- write-back guarded dirty"},
+		{IOPGT_SOFTWARE_0, IOPGT_WRITE_BACK, " rw-- write-back software-0 dirty"},
+		{IOPGT_SOFTWARE_1, IOPGT_WRITE_BACK, " rw-- write-back software-1 dirty"},
+		{IOPGT_GLOBAL | IOPGT_SOFTWARE_1, IOPGT_DEVICE_GRE,
+	         " rw-- device-GRE global software-1 dirty"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct iopgt_mapping mapping = fixture_mapping(FIRST(f), PHYS(f), granule(f), RW);
+		struct text text;
+		const char *line;
+
+		mapping.memory = rows[i].memory;
+		mapping.attributes = rows[i].attributes;
+		fixture_map(f, &mapping);
+		dump(f, FIRST(f), granule(f), &text);
+		line = strstr(line_with(&text, " page "), " rw");
+		assert_string_equal(line, rows[i].text);
+		unmap(f, FIRST(f), granule(f));
+	}
+}
+
+/* Levels, addresses and counts of a tree; what stands before " table" is where it is. */
+static void every_line_says_where_it_is(struct fixture *f)
+{
+	uint64_t size = f->config.input_bits == 52 ? level_size(f, -1) : level_size(f, 0);
+	struct text text;
+	char word[64];
+
+	map(f, 0, PHYS(f), granule(f), RW);
+	dump(f, 0, size, &text);
+	if (f->config.input_bits == 52) {
+		assert_int_equal(strncmp(text.line[0], "L-1 0x0 table 0x", 16), 0);
+		assert_int_equal(strncmp(text.line[1], "  L0 0x0 table 0x", 17), 0);
+		return;
+	}
+	assert_int_equal(text.lines, 7);
+	assert_int_equal(strncmp(text.line[0], "L0 0x0 table 0x", 15), 0);
+	assert_int_equal(strncmp(text.line[1], "  L1 0x0 table 0x", 17), 0);
+	assert_int_equal(strncmp(text.line[2], "    L2 0x0 table 0x", 19), 0);
+	snprintf(word, sizeof(word), "      L3 0x0 page -> 0x%" PRIx64 " x1 rw--", PHYS(f));
+	assert_int_equal(strncmp(text.line[3], word, strlen(word)), 0);
+	assert_string_equal(text.line[4], "      L3 0x1000 hole x511");
+	assert_string_equal(text.line[5], "    L2 0x200000 hole x511");
+	assert_string_equal(text.line[6], "  L1 0x40000000 hole x511");
+}
+
 static void count_line(void *context, const char *text)
 {
 	(void)text;
@@ -182,6 +259,10 @@ int main(void)
 		TEST(all, like_descriptors_share_a_line),
 		TEST(all, addresses_are_in_the_text),
 		TEST(all, permissions_and_state_make_a_difference),
+		TEST_WITH(0, attributes_are_in_the_text, .config_flags = IOPGT_CONFIG_SECURE),
+		TEST(0, every_line_says_where_it_is),
+		TEST_WITH(0, every_line_says_where_it_is, .input_bits = 52, .output_bits = 52,
+	                  .config_flags = IOPGT_CONFIG_LPA2),
 		TEST(all, only_the_range_is_written),
 		TEST(all, an_empty_table_has_a_text),
 		TEST(FIXTURE_GRANULES, dump_comes_to_an_end_in_pieces),
