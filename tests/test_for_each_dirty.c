@@ -130,6 +130,28 @@ static void with_the_flag_what_is_reported_is_clean(struct fixture *f)
 	assert_int_equal(none.count, 1);
 }
 
+/* Pages one by one, a block as one. */
+static void what_is_given_is_counted(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+	struct runs runs = {0};
+
+	map_clean_pages(f, block(f));
+	map(f, FIRST(f) + block(f), 0, block(f), RW);
+	for (uint64_t number = 3; number < 8; number++)
+		write_page(f, page(f, number));
+	write_page(f, page(f, 70));
+	expect(IOPGT_OK, visit(f, FIRST(f), 2 * block(f), &runs, &op));
+	assert_int_equal(runs.count, 3);
+	assert_int_equal(op.stats.dirty, 7);
+	assert_int_equal(op.stats.cleaned, 0);
+	op.flags |= IOPGT_OP_CLEAR;
+	expect(IOPGT_OK, visit(f, FIRST(f), 2 * block(f), &runs, &op));
+	assert_int_equal(op.stats.dirty, 14);
+	assert_int_equal(op.stats.cleaned, 7);
+	finish(f, &op);
+}
+
 static void a_block_partly_in_the_range_stays_dirty(struct fixture *f)
 {
 	struct iopgt_op op = new_op(f);
@@ -264,6 +286,7 @@ int main(void)
 		TEST(all, runs_are_cut_at_the_ends_of_the_range),
 		TEST(all, nothing_is_cleaned_without_the_flag),
 		TEST(all, with_the_flag_what_is_reported_is_clean),
+		TEST(all, what_is_given_is_counted),
 		TEST(all, a_block_partly_in_the_range_stays_dirty),
 		TEST(all, the_callback_can_stop),
 		TEST(all, a_visit_that_was_stopped_goes_on_from_next),

@@ -104,6 +104,53 @@ static void reserved_bits_of_stage_2_leaves_are_refused(void **state)
 	}
 }
 
+/* The caller is not said to be one that may not sleep: nobody gave IOPGT_OP_ATOMIC. */
+static void an_owner_asks_for_memory_that_may_be_waited_for(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(plain); i++) {
+		struct host_event event;
+		struct iopgt_table table;
+		unsigned asked = 0;
+		struct tree tree;
+
+		plant(&tree, &plain[i]);
+		expect(IOPGT_OK, open_as(&tree, IOPGT_OPEN_OWNING, &table, NULL));
+		for (uint64_t nth = 0; host_event(&tree.host, nth, &event); nth++) {
+			if (event.call != HOST_ALLOC)
+				continue;
+			assert_false(event.flags & IOPGT_ALLOC_ATOMIC);
+			asked++;
+		}
+		assert_true(asked > 0);
+		expect(IOPGT_OK, iopgt_fini(&table));
+		uproot(&tree);
+	}
+}
+
+/* A group that was being broken up, at the end of its table; what lies behind is not its. */
+static void completing_a_note_touches_nothing_behind_the_table(void **state)
+{
+	struct options options = plain[0];
+	struct iopgt_table table;
+	struct tree tree;
+	uint64_t behind;
+
+	(void)state;
+	options.leaf_sizes = BIT(12) | BIT(16) | BIT(21);
+	plant(&tree, &options);
+	for (uint64_t i = 512 - 16; i < 512; i++)
+		put(&tree, 3, i, good_leaf(&tree) | 2 | RAW_UNGROUPING | i * size_at(&tree, 3));
+	assert_non_null(pool_alloc(tree.host.pool, 4096, true, &behind));
+	assert_int_equal(behind, tree.table[3] + 4096);
+	raw_store(&tree.raw, behind, 0x550); /* no descriptor: bit 0 is clear */
+	expect(IOPGT_OK, open_as(&tree, IOPGT_OPEN_OWNING, &table, NULL));
+	expect_raw(0x550, raw_load(&tree.raw, behind));
+	expect_raw(good_leaf(&tree) | 2 | 511 * size_at(&tree, 3), get(&tree, 3, 511));
+	expect(IOPGT_OK, iopgt_fini(&table));
+	uproot(&tree);
+}
+
 /* --- Dump --- */
 
 /* Keeps the line of the page. */
@@ -207,6 +254,8 @@ static int test_pure(void)
 		cmocka_unit_test(a_walker_without_what_is_asked_for_is_refused),
 		cmocka_unit_test(no_input_space_has_more_than_52_bits),
 		cmocka_unit_test(reserved_bits_of_stage_2_leaves_are_refused),
+		cmocka_unit_test(an_owner_asks_for_memory_that_may_be_waited_for),
+		cmocka_unit_test(completing_a_note_touches_nothing_behind_the_table),
 	};
 
 	return cmocka_run_group_tests_name(__FILE__ ", pure", tests, NULL, NULL);

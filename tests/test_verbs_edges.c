@@ -106,10 +106,35 @@ static void no_verb_looks_behind_a_table(struct fixture *f)
 
 /* --- The host --- */
 
-/* One call for each table that is gone down into, below the start table. */
-static void a_read_asks_once_where_each_table_is(struct fixture *f)
+/* One call for each table that is gone down into, below the start table: of an access, all. */
+static uint64_t tables_above(struct fixture *f)
 {
 	struct raw raw = raw_of(f);
+
+	return (uint64_t)(3 - raw.start);
+}
+
+static void a_page_asks_once_where_each_table_is(struct fixture *f)
+{
+	struct iopgt_mapping mapping =
+		fixture_mapping(FIRST(f) + granule(f), PHYS(f), granule(f), RW);
+	struct iopgt_translation translation;
+	struct iopgt_op op = new_op(f);
+	uint64_t before;
+
+	map(f, FIRST(f), PHYS(f) + granule(f), granule(f), RW);
+	before = host_calls(&f->host, HOST_PHYS_TO_VIRT);
+	expect(IOPGT_OK, iopgt_map(f->table, &mapping, &op));
+	assert_int_equal(host_calls(&f->host, HOST_PHYS_TO_VIRT) - before, tables_above(f));
+	expect(IOPGT_OK, iopgt_translate(f->table, mapping.iova, &translation));
+	assert_int_equal(host_calls(&f->host, HOST_PHYS_TO_VIRT) - before, 2 * tables_above(f));
+	expect(IOPGT_OK, iopgt_unmap(f->table, mapping.iova, mapping.size, &op));
+	assert_int_equal(host_calls(&f->host, HOST_PHYS_TO_VIRT) - before, 3 * tables_above(f));
+	finish(f, &op);
+}
+
+static void a_read_asks_once_where_each_table_is(struct fixture *f)
+{
 	struct iopgt_op op = new_op(f);
 	uint64_t size = 3 * block(f), before;
 
@@ -117,8 +142,7 @@ static void a_read_asks_once_where_each_table_is(struct fixture *f)
 	page_bitmap(f, FIRST(f), size);
 	before = host_calls(&f->host, HOST_PHYS_TO_VIRT);
 	expect(IOPGT_OK, iopgt_sync_dirty_log(f->table, FIRST(f), size, &f->bitmap, &op));
-	assert_int_equal(host_calls(&f->host, HOST_PHYS_TO_VIRT) - before,
-	                 (uint64_t)(2 - raw.start) + 3);
+	assert_int_equal(host_calls(&f->host, HOST_PHYS_TO_VIRT) - before, tables_above(f) + 2);
 }
 
 /* --- Beside a call that replaces a block --- */
@@ -349,6 +373,89 @@ static void addresses_outside_of_the_space_map_nothing(struct fixture *f)
 	end_guarding(f);
 }
 
+/* --- Splits in batches --- */
+
+/* The next block is the first that was not split, though a batch was full before. */
+static void a_budget_ends_behind_what_was_split(struct fixture *f)
+{
+	uint64_t size = 100 * block(f), entries = block(f) / granule(f);
+	struct iopgt_op op = new_op(f);
+
+	map(f, FIRST(f), 0, size, RW);
+	op.budget = 150 * entries;
+	expect(IOPGT_AGAIN, iopgt_split_block(f->table, FIRST(f), size, &op));
+	assert_true(op.stats.split > 64 && op.stats.split < 100);
+	assert_int_equal(op.next, FIRST(f) + op.stats.split * block(f));
+	finish(f, &op);
+	expect_level(f, op.next - granule(f), 3);
+	expect_level(f, op.next, 2);
+}
+
+/* Blocks that are split as they are cleaned: a batch that fails ends the call, and is said. */
+static void a_batch_that_fails_is_said(struct fixture *f)
+{
+	uint64_t size = 70 * block(f);
+	struct iopgt_op op = new_op(f);
+
+	track(f, IOPGT_SPLIT_ADAPTIVE);
+	map(f, FIRST(f), 0, size, RW);
+	for (uint64_t at = 0; at < size; at += block(f))
+		write_page(f, FIRST(f) + at);
+	page_bitmap(f, FIRST(f), size);
+	host_fail(&f->host, HOST_SYNC, 1, false);
+	expect(HOST_ERROR, iopgt_read_and_clear_dirty(f->table, FIRST(f), size, &f->bitmap, &op));
+	host_fail_nothing(&f->host);
+	expect(IOPGT_OK, iopgt_read_and_clear_dirty(f->table, FIRST(f), size, &f->bitmap, &op));
+	finish(f, &op);
+	for (uint64_t at = 0; at < size; at += block(f))
+		assert_true(bit_at(f, FIRST(f) + at));
+}
+
+/* A cold table that becomes a block again is not made into groups on the way. */
+static void what_is_merged_is_not_grouped(struct fixture *f)
+{
+	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_ADAPTIVE, .cold_scans = 1};
+	struct iopgt_op op = new_op(f);
+
+	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &how, &op));
+	map(f, FIRST(f), PHYS(f) + block(f), block(f), RW);
+	write_page(f, FIRST(f));
+	for (unsigned round = 0; round < 3; round++)
+		take_dirty(f, FIRST(f), block(f));
+	expect_leaf_size(f, FIRST(f), granule(f));
+	expect(IOPGT_OK, iopgt_merge_cold(&f->domain, FIRST(f), block(f), &op));
+	finish(f, &op);
+	expect_leaf_size(f, FIRST(f), block(f));
+	assert_int_equal(op.stats.merged, 1);
+	assert_int_equal(op.stats.grouped, 0);
+}
+
+/* --- Readers --- */
+
+/* Of a tree that starts at the last level, or whose levels all have groups. */
+static void a_reader_finds_groups(struct fixture *f)
+{
+	const struct iopgt_tree tree = {.root_phys = f->table->root_phys};
+	struct iopgt_config config = f->config;
+	struct iopgt_translation translation;
+	struct iopgt_op op = new_op(f);
+	struct iopgt_table reader;
+	uint64_t size = group_size(f, 3);
+
+	config.leaf_sizes = 0;
+	map(f, size, size, size, RW | IOPGT_CLEAN);
+	expect_leaf_size(f, size, size);
+	write_page(f, size + 3 * granule(f));
+	expect(IOPGT_OK, iopgt_open(&reader, &config, &f->hal, &f->host, &tree));
+	expect(IOPGT_OK, iopgt_translate(&reader, size + granule(f), &translation));
+	assert_int_equal(translation.leaf_iova, size);
+	assert_int_equal(translation.leaf_size, size);
+	page_bitmap(f, 0, 4 * size);
+	expect(IOPGT_OK, iopgt_sync_dirty_log(&reader, 0, 4 * size, &f->bitmap, &op));
+	expect_only_bits(f, size, size);
+	expect(IOPGT_OK, iopgt_fini(&reader));
+}
+
 /* --- What is counted, what is passed up --- */
 
 static void holes_of_all_sizes_are_counted(struct fixture *f)
@@ -393,6 +500,7 @@ int main(void)
 	const struct fixture_test tests[] = {
 		TEST_WITH(FIXTURE_GRANULES, no_verb_looks_behind_a_table, .domain = true,
 	                  .host.hal_flags = IOPGT_HAL_LINEAR),
+		TEST(FIXTURE_GRANULES, a_page_asks_once_where_each_table_is),
 		TEST(FIXTURE_GRANULES, a_read_asks_once_where_each_table_is),
 		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES, what_is_being_replaced_is_busy,
 	                  .domain = true, .level = FIXTURE_LEVEL_0,
@@ -412,6 +520,19 @@ int main(void)
 		TEST_WITH(0, addresses_outside_of_the_space_map_nothing,
 	                  .host.hal_flags = IOPGT_HAL_LINEAR, .config_flags = IOPGT_CONFIG_TTBR1,
 	                  .input_bits = 39),
+		TEST_WITH(FIXTURE_LEVELS, a_budget_ends_behind_what_was_split),
+		TEST_WITH(FIXTURE_LEVELS, a_batch_that_fails_is_said, .domain = true),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_LEVELS, what_is_merged_is_not_grouped,
+	                  .domain = true, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
+		TEST_WITH(0, a_reader_finds_groups, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,
+	                  .input_bits = 20, .config_flags = IOPGT_CONFIG_SMALL_TABLES),
+		TEST_WITH(0, a_reader_finds_groups, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,
+	                  .input_bits = 39),
+		TEST_WITH(0, a_reader_finds_groups, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,
+	                  .granule_shift = 14, .input_bits = 24,
+	                  .config_flags = IOPGT_CONFIG_SMALL_TABLES),
+		TEST_WITH(0, a_reader_finds_groups, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,
+	                  .granule_shift = 16, .input_bits = 28),
 		TEST(FIXTURE_GRANULES, holes_of_all_sizes_are_counted),
 		TEST(FIXTURE_GRANULES, map_says_that_it_could_not_reach_a_table),
 		TEST_WITH(0, a_new_table_maps_addresses_that_carry, .granule_shift = 12,
