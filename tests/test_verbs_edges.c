@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where verbs meet the edge of something: the end of a table's memory, the short ways for
- * plain tables, an entry that another call is just replacing, an address that carries into
- * bits of a descriptor which do not stand in place.
+ * Where verbs meet the edge of something: the end of a table's memory, an entry that another
+ * call is just replacing, an address that carries into bits of a descriptor which do not
+ * stand in place, a batch that is full, a host that fails.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -106,35 +106,10 @@ static void no_verb_looks_behind_a_table(struct fixture *f)
 
 /* --- The host --- */
 
-/* One call for each table that is gone down into, below the start table: of an access, all. */
-static uint64_t tables_above(struct fixture *f)
-{
-	struct raw raw = raw_of(f);
-
-	return (uint64_t)(3 - raw.start);
-}
-
-static void a_page_asks_once_where_each_table_is(struct fixture *f)
-{
-	struct iopgt_mapping mapping =
-		fixture_mapping(FIRST(f) + granule(f), PHYS(f), granule(f), RW);
-	struct iopgt_translation translation;
-	struct iopgt_op op = new_op(f);
-	uint64_t before;
-
-	map(f, FIRST(f), PHYS(f) + granule(f), granule(f), RW);
-	before = host_calls(&f->host, HOST_PHYS_TO_VIRT);
-	expect(IOPGT_OK, iopgt_map(f->table, &mapping, &op));
-	assert_int_equal(host_calls(&f->host, HOST_PHYS_TO_VIRT) - before, tables_above(f));
-	expect(IOPGT_OK, iopgt_translate(f->table, mapping.iova, &translation));
-	assert_int_equal(host_calls(&f->host, HOST_PHYS_TO_VIRT) - before, 2 * tables_above(f));
-	expect(IOPGT_OK, iopgt_unmap(f->table, mapping.iova, mapping.size, &op));
-	assert_int_equal(host_calls(&f->host, HOST_PHYS_TO_VIRT) - before, 3 * tables_above(f));
-	finish(f, &op);
-}
-
+/* One call for each table below the start table that the range has a part of. */
 static void a_read_asks_once_where_each_table_is(struct fixture *f)
 {
+	struct raw raw = raw_of(f);
 	struct iopgt_op op = new_op(f);
 	uint64_t size = 3 * block(f), before;
 
@@ -142,7 +117,8 @@ static void a_read_asks_once_where_each_table_is(struct fixture *f)
 	page_bitmap(f, FIRST(f), size);
 	before = host_calls(&f->host, HOST_PHYS_TO_VIRT);
 	expect(IOPGT_OK, iopgt_sync_dirty_log(f->table, FIRST(f), size, &f->bitmap, &op));
-	assert_int_equal(host_calls(&f->host, HOST_PHYS_TO_VIRT) - before, tables_above(f) + 2);
+	assert_int_equal(host_calls(&f->host, HOST_PHYS_TO_VIRT) - before,
+	                 (uint64_t)(2 - raw.start) + 3);
 }
 
 /* --- Beside a call that replaces a block --- */
@@ -234,113 +210,7 @@ static void a_new_table_maps_blocks_whose_addresses_carry(struct fixture *f)
 	}
 }
 
-/* --- The short ways to a page --- */
-
-/* One table where they are, and one without, since other walkers than these are to walk it. */
-struct both {
-	struct fixture *f;
-	struct iopgt_table other;
-	struct iopgt_op op, other_op;
-};
-
-/* In every table of level 2 and 3 that the first two of level 1 and 2 link, and one more. */
-static uint64_t base_of(const struct fixture *f, unsigned i)
-{
-	return (i & 1) * level_size(f, 2) + (i >> 1 & 1) * level_size(f, 1) +
-	       (i >> 2 & 1) * level_size(f, 0) + (i >> 3) * 3 * level_size(f, 1);
-}
-
-#define BASES 9
-
-static uint64_t phys_of(const struct fixture *f, unsigned i)
-{
-	return PHYS(f) + (32 * i + 1) * granule(f);
-}
-
-static void expect_same_translation(struct both *b, uint64_t iova)
-{
-	struct iopgt_translation one = {0}, two = {0};
-	int error = iopgt_translate(&b->other, iova, &two);
-
-	expect(error, iopgt_translate(b->f->table, iova, &one));
-	assert_memory_equal(&one, &two, sizeof(one));
-}
-
-enum {
-	MAP,
-	UNMAP
-};
-
-struct step {
-	int verb;
-	unsigned first, count; /* pages */
-	uint64_t budget;
-	int want;
-	unsigned done; /* pages */
-};
-
-static int run_step(struct iopgt_table *table, const struct step *step,
-                    const struct iopgt_mapping *mapping, struct iopgt_op *op)
-{
-	op->budget = step->budget;
-	op->stats = (struct iopgt_stats){0};
-	return step->verb == MAP ? iopgt_map(table, mapping, op)
-	                         : iopgt_unmap(table, mapping->iova, mapping->size, op);
-}
-
-static void run_on_both(struct both *b, const struct step *step, unsigned base)
-{
-	struct fixture *f = b->f;
-	uint64_t iova = base_of(f, base) + step->first * granule(f);
-	uint64_t phys = phys_of(f, base) + step->first * granule(f);
-	struct iopgt_mapping mapping = fixture_mapping(iova, phys, step->count * granule(f), RW);
-	struct iopgt_stats *stats = &b->op.stats;
-
-	if (iova > space_last(f))
-		return;
-	expect(step->want, run_step(f->table, step, &mapping, &b->op));
-	expect(step->want, run_step(&b->other, step, &mapping, &b->other_op));
-	assert_int_equal(step->verb == MAP ? stats->mapped : stats->unmapped, step->done);
-	/* The long way also counts those that it comes up through. */
-	stats->looked_at = b->other_op.stats.looked_at;
-	assert_memory_equal(stats, &b->other_op.stats, sizeof(*stats));
-	if (step->want == IOPGT_AGAIN) {
-		assert_int_equal(b->op.next, iova + step->done * granule(f));
-		assert_int_equal(b->other_op.next, b->op.next);
-	}
-	for (unsigned i = 0; i < 24; i++)
-		expect_same_translation(b, base_of(f, base) + i * granule(f) + 5);
-}
-
-static void short_ways_come_to_the_same(struct fixture *f)
-{
-	static const struct step steps[] = {
-		{MAP, 3, 1, 0, IOPGT_OK, 1},       {MAP, 4, 5, 0, IOPGT_OK, 5},
-		{MAP, 3, 1, 0, IOPGT_EXISTS, 0},   {MAP, 2, 3, 0, IOPGT_EXISTS, 0},
-		{MAP, 10, 4, 2, IOPGT_AGAIN, 1},   {MAP, 11, 3, 20, IOPGT_OK, 3},
-		{MAP, 16, 2, 0, IOPGT_OK, 2},      {UNMAP, 5, 1, 0, IOPGT_OK, 1},
-		{UNMAP, 5, 1, 0, IOPGT_OK, 0},     {UNMAP, 3, 4, 0, IOPGT_OK, 3},
-		{UNMAP, 10, 3, 2, IOPGT_AGAIN, 1}, {UNMAP, 11, 2, 0, IOPGT_OK, 2},
-		{MAP, 5, 1, 0, IOPGT_OK, 1},       {UNMAP, 7, 2, 20, IOPGT_OK, 2},
-	};
-	struct iopgt_config config = f->config;
-	struct both b = {.f = f};
-
-	config.flags |= IOPGT_CONFIG_NON_COHERENT;
-	expect(IOPGT_OK, iopgt_init(&b.other, &config, &f->hal, &f->host));
-	for (size_t i = 0; i < COUNT(steps) * BASES; i++)
-		run_on_both(&b, &steps[i / BASES], i % BASES);
-	finish(f, &b.op);
-	expect(IOPGT_OK, iopgt_op_finish(&b.other_op));
-	for (unsigned i = 0; i < BASES && base_of(f, i) <= space_last(f); i++) {
-		expect_mapped(f, base_of(f, i) + 5 * granule(f), phys_of(f, i) + 5 * granule(f),
-		              granule(f));
-		expect_mapped(f, base_of(f, i) + 16 * granule(f), phys_of(f, i) + 16 * granule(f),
-		              2 * granule(f));
-		expect_unmapped(f, base_of(f, i) + 6 * granule(f), 7 * granule(f));
-	}
-	expect(IOPGT_OK, iopgt_fini(&b.other));
-}
+/* --- Addresses outside of the space --- */
 
 /* Addresses below, above and between, which differ from a mapped one in one bit or in all above. */
 static void addresses_outside_of_the_space_map_nothing(struct fixture *f)
@@ -500,17 +370,10 @@ int main(void)
 	const struct fixture_test tests[] = {
 		TEST_WITH(FIXTURE_GRANULES, no_verb_looks_behind_a_table, .domain = true,
 	                  .host.hal_flags = IOPGT_HAL_LINEAR),
-		TEST(FIXTURE_GRANULES, a_page_asks_once_where_each_table_is),
 		TEST(FIXTURE_GRANULES, a_read_asks_once_where_each_table_is),
 		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES, what_is_being_replaced_is_busy,
 	                  .domain = true, .level = FIXTURE_LEVEL_0,
 	                  .host.hal_flags = IOPGT_HAL_DEFERS_FREE),
-		TEST_WITH(FIXTURE_STAGES, short_ways_come_to_the_same, .dirty = FIXTURE_NO_DIRTY,
-	                  .host.hal_flags = IOPGT_HAL_LINEAR),
-		TEST_WITH(FIXTURE_STAGES | FIXTURE_GRANULES, short_ways_come_to_the_same,
-	                  .dirty = FIXTURE_NO_DIRTY),
-		TEST_WITH(0, short_ways_come_to_the_same, .dirty = FIXTURE_NO_DIRTY,
-	                  .host.hal_flags = IOPGT_HAL_LINEAR, .input_bits = 39),
 		TEST_WITH(0, addresses_outside_of_the_space_map_nothing,
 	                  .host.hal_flags = IOPGT_HAL_LINEAR),
 		TEST_WITH(0, addresses_outside_of_the_space_map_nothing,
