@@ -133,6 +133,84 @@ static void a_page_asks_once_where_each_table_is(struct fixture *f)
 	finish(f, &op);
 }
 
+/* --- What is remembered of the last call --- */
+
+/* Of a page: what map said, and what translate says then. */
+struct answer {
+	int error;
+	struct iopgt_translation translation;
+};
+
+#define MEMORIES   (IOPGT_MEMORY_TYPES + 2)
+#define ATTRIBUTES 9 /* none, and each */
+#define PROTS      4
+#define KINDS      (MEMORIES * ATTRIBUTES * PROTS)
+
+static struct iopgt_mapping kind_number(struct fixture *f, unsigned number)
+{
+	static const uint32_t prots[PROTS] = {IOPGT_READ, RW, RW | IOPGT_CLEAN,
+	                                      IOPGT_READ | IOPGT_EXECUTE};
+	struct iopgt_mapping mapping =
+		fixture_mapping(FIRST(f) + granule(f), PHYS(f), granule(f), prots[number % PROTS]);
+	unsigned attribute = number / PROTS % ATTRIBUTES;
+
+	mapping.memory = number / PROTS / ATTRIBUTES;
+	mapping.attributes = attribute ? 1u << (attribute - 1) : 0;
+	return mapping;
+}
+
+static struct answer ask(struct fixture *f, struct iopgt_table *table, unsigned number)
+{
+	struct iopgt_mapping mapping = kind_number(f, number);
+	struct iopgt_op op = new_op(f);
+	struct answer answer = {0};
+
+	answer.error = iopgt_map(table, &mapping, &op);
+	if (answer.error == IOPGT_OK) {
+		expect(IOPGT_OK, iopgt_translate(table, mapping.iova, &answer.translation));
+		expect(IOPGT_OK, iopgt_unmap(table, mapping.iova, mapping.size, &op));
+	}
+	expect(IOPGT_OK, iopgt_op_finish(&op));
+	return answer;
+}
+
+/* The answer of a table that was asked nothing before. */
+static struct answer ask_first(struct fixture *f, unsigned number)
+{
+	struct iopgt_table table;
+	struct answer answer;
+
+	expect(IOPGT_OK, iopgt_init(&table, &f->config, &f->hal, &f->host));
+	answer = ask(f, &table, number);
+	expect(IOPGT_OK, iopgt_fini(&table));
+	return answer;
+}
+
+/* Beside a page that keeps the table there, each kind after each other one. */
+static void answers_do_not_depend_on_the_last_one(struct fixture *f)
+{
+	static struct answer first[KINDS];
+	unsigned good = 0;
+
+	map(f, FIRST(f), PHYS(f), granule(f), RW);
+	for (unsigned i = 0; i < KINDS; i++) {
+		first[i] = ask_first(f, i);
+		good += first[i].error == IOPGT_OK;
+	}
+	assert_true(good > 50 && good < KINDS);
+	for (unsigned i = 0; i < KINDS; i++) {
+		if (first[i].error)
+			continue;
+		for (unsigned j = 0; j < KINDS; j++) {
+			struct answer answer;
+
+			ask(f, f->table, i);
+			answer = ask(f, f->table, j);
+			assert_memory_equal(&answer, &first[j], sizeof(answer));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct fixture_test tests[] = {
@@ -143,6 +221,11 @@ int main(void)
 		TEST_WITH(0, short_ways_come_to_the_same, .dirty = FIXTURE_NO_DIRTY,
 	                  .host.hal_flags = IOPGT_HAL_LINEAR, .input_bits = 39),
 		TEST(FIXTURE_GRANULES, a_page_asks_once_where_each_table_is),
+		TEST_WITH(FIXTURE_STAGES, answers_do_not_depend_on_the_last_one,
+	                  .host.hal_flags = IOPGT_HAL_LINEAR,
+	                  .config_flags = IOPGT_CONFIG_ACCESS_FLAG),
+		TEST_WITH(0, answers_do_not_depend_on_the_last_one,
+	                  .config_flags = IOPGT_CONFIG_SECURE),
 	};
 
 	return FIXTURE_RUN(tests);
