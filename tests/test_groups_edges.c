@@ -9,12 +9,22 @@
 
 /* --- Beside a call that breaks up a group --- */
 
-/* Asks about all of the space up to the middle of group 0. */
+/* Asks about all of the space up to the middle of group 1. */
 static void *read_first_half(void *argument)
 {
 	struct fixture *f = argument;
 	struct iopgt_op op = new_op(f);
-	uint64_t end = entry(f, entries(f) / 2);
+	uint64_t end = group(f, 1) + group_bytes(f) / 2;
+
+	return (void *)(intptr_t)iopgt_sync_dirty_log(f->table, 0, end, &f->bitmap, &op);
+}
+
+/* The same of group 0, of which nothing is being replaced. */
+static void *read_half_of_the_one_before(void *argument)
+{
+	struct fixture *f = argument;
+	struct iopgt_op op = new_op(f);
+	uint64_t end = group(f, 0) + group_bytes(f) / 2;
 
 	return (void *)(intptr_t)iopgt_sync_dirty_log(f->table, 0, end, &f->bitmap, &op);
 }
@@ -29,8 +39,11 @@ static void read_while_waiting(struct fixture *f, enum host_call call, bool done
 		return;
 	assert_int_equal(pthread_create(&thread, NULL, read_first_half, f), 0);
 	assert_int_equal(pthread_join(thread, &error), 0);
-	if (!bit_at(f, entry(f, 1)))
+	if (!bit_at(f, group(f, 1)))
 		expect(IOPGT_BUSY, (int)(intptr_t)error);
+	assert_int_equal(pthread_create(&thread, NULL, read_half_of_the_one_before, f), 0);
+	assert_int_equal(pthread_join(thread, &error), 0);
+	expect(IOPGT_OK, (int)(intptr_t)error);
 }
 
 /* Its entries may be gone for the moment (level 0): what was written is reported, or it is busy. */
@@ -38,18 +51,33 @@ static void a_range_that_ends_in_a_broken_group_misses_nothing(struct fixture *f
 {
 	unsigned reads = 0;
 
-	map_groups(f, 1, RW | IOPGT_CLEAN);
-	mark(f, entry(f, 1));
-	fixture_bitmap(f, group(f, 0), group_bytes(f), shape(f)->entry_shift);
+	map_groups(f, 2, RW | IOPGT_CLEAN);
+	mark(f, group(f, 1) + entry_bytes(f));
+	fixture_bitmap(f, group(f, 0), 2 * group_bytes(f), shape(f)->entry_shift);
 	f->bitmap.base = 0;
 	f->bitmap.page_shift = 0;
-	while (f->bitmap.bits << f->bitmap.page_shift < group(f, 1))
+	while (f->bitmap.bits << f->bitmap.page_shift < group(f, 2))
 		f->bitmap.page_shift++;
 	f->hook_context = &reads;
 	f->hook = read_while_waiting;
-	unmap(f, entry(f, entries(f) / 2), group_bytes(f) / 2);
+	unmap(f, group(f, 1) + group_bytes(f) / 2, group_bytes(f) / 2);
 	f->hook = NULL;
 	assert_true(reads > 0);
+}
+
+/* --- A range that begins in a group --- */
+
+/* The mark is in a member before the range, and nothing else is written far and wide. */
+static void a_range_that_begins_in_a_written_group_reports_it(struct fixture *f)
+{
+	uint64_t first = entry(f, entries(f) / 2), end = group(f, 6);
+	struct iopgt_op op = new_op(f);
+
+	map_groups(f, 6, RW | IOPGT_CLEAN);
+	mark(f, entry(f, 0));
+	fixture_bitmap(f, group(f, 0), 6 * group_bytes(f), shape(f)->entry_shift);
+	expect(IOPGT_OK, iopgt_sync_dirty_log(f->table, first, end - first, &f->bitmap, &op));
+	expect_only_bits(f, first, group_bytes(f) / 2);
 }
 
 /* --- A member alone --- */
@@ -142,6 +170,7 @@ int main(void)
 	const struct fixture_test tests[] = {
 		TEST_WITH(FIXTURE_STAGES, a_range_that_ends_in_a_broken_group_misses_nothing,
 	                  .level = FIXTURE_LEVEL_0, .host.hal_flags = IOPGT_HAL_DEFERS_FREE),
+		TEST(FIXTURE_STAGES, a_range_that_begins_in_a_written_group_reports_it),
 		TEST(FIXTURE_STAGES, a_reader_takes_one_member_for_a_group),
 		TEST_WITH(FIXTURE_STAGES, groups_of_several_tables_share_a_wait,
 	                  .level = FIXTURE_LEVEL_0),

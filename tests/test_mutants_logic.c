@@ -227,6 +227,23 @@ static void check_finds_a_note_that_nobody_made(struct fixture *f)
 	raw_store(&raw, slot, leaf);
 }
 
+/* Walkers do not manage access flags, and no verb cleared one: reads of dirty state do not. */
+static void check_finds_an_access_flag_that_nobody_cleared(struct fixture *f)
+{
+	struct raw raw = raw_of(f);
+	struct iopgt_finding finding;
+	uint64_t slot, leaf;
+
+	map(f, FIRST(f), PHYS(f), granule(f), RW);
+	take_dirty(f, FIRST(f), granule(f));
+	slot = raw_slot(&raw, FIRST(f), 3);
+	leaf = raw_load(&raw, slot);
+	raw_store(&raw, slot, leaf & ~RAW_AF);
+	expect(IOPGT_CORRUPT, iopgt_check(f->table, &finding));
+	assert_int_equal(finding.rule, IOPGT_RULE_LEAF_BITS);
+	raw_store(&raw, slot, leaf);
+}
+
 /* --- Map over empty tables --- */
 
 /* Whatever fails as an empty table is cleared away is passed up, and nothing is mapped. */
@@ -268,6 +285,9 @@ int main(void)
 	                  groups_are_not_made_where_nothing_may_break, .level = FIXTURE_LEVEL_0,
 	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
 		TEST(FIXTURE_GRANULES | FIXTURE_STAGES, check_finds_a_note_that_nobody_made),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES,
+	                  check_finds_an_access_flag_that_nobody_cleared, .domain = true,
+	                  .dirty = FIXTURE_SOFTWARE),
 		TEST(FIXTURE_GRANULES | FIXTURE_STAGES, a_dump_tells_permissions_apart),
 		TEST(FIXTURE_GRANULES | FIXTURE_STAGES, map_says_what_failed_as_it_cleared_away),
 	};

@@ -285,6 +285,116 @@ static void a_batch_that_fails_is_said(struct fixture *f)
 		assert_true(bit_at(f, FIRST(f) + at));
 }
 
+/* The same of tables that become blocks. */
+static void a_merge_says_that_a_batch_failed(struct fixture *f)
+{
+	uint64_t size = 70 * block(f);
+	struct iopgt_op op = new_op(f);
+
+	map(f, FIRST(f), 0, size, RW);
+	split(f, FIRST(f), size);
+	host_fail(&f->host, HOST_SYNC, 1, false);
+	expect(HOST_ERROR, iopgt_merge_page(f->table, FIRST(f), size, &op));
+	host_fail_nothing(&f->host);
+	expect(IOPGT_OK, iopgt_merge_page(f->table, FIRST(f), size, &op));
+	finish(f, &op);
+	expect_level(f, FIRST(f), 2);
+	expect_mapped(f, FIRST(f), 0, block(f));
+}
+
+/* --- Blocks in a row --- */
+
+/* Those that a range holds wholly are cleaned, the ones that cross its ends stay dirty. */
+static void blocks_across_the_ends_stay_dirty(struct fixture *f)
+{
+	uint64_t first = FIRST(f) + granule(f), size = 5 * block(f);
+
+	map(f, FIRST(f), 0, 6 * block(f), RW);
+	take_dirty(f, first, size);
+	expect_only_bits(f, first, size);
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(state_at(f, FIRST(f) + i * block(f)),
+		                 i == 0 || i == 5 ? IOPGT_LEAF_DIRTY : IOPGT_LEAF_CLEAN);
+}
+
+/* Also where groups are looked for: nobody wrote to it. */
+static void a_clean_block_is_not_split(struct fixture *f)
+{
+	track(f, IOPGT_SPLIT_ADAPTIVE);
+	map(f, FIRST(f), PHYS(f) + block(f), 2 * block(f), RW);
+	write_page(f, FIRST(f) + block(f));
+	take_dirty(f, FIRST(f), 3 * block(f) / 2);
+	expect_leaf_size(f, FIRST(f), block(f));
+	expect_leaf_size(f, FIRST(f) + block(f), block(f));
+	assert_int_equal(state_at(f, FIRST(f) + block(f)), IOPGT_LEAF_DIRTY);
+}
+
+/* --- Ages: a table is cold "after so many scans that clean found nothing dirty below" --- */
+
+static void track_until_cold(struct fixture *f, uint32_t scans)
+{
+	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_ADAPTIVE, .cold_scans = scans};
+	struct iopgt_op op = new_op(f);
+
+	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &how, &op));
+	map(f, FIRST(f), PHYS(f) + block(f), 2 * block(f), RW);
+	write_page(f, FIRST(f));
+	write_page(f, FIRST(f) + block(f));
+	take_dirty(f, FIRST(f), 2 * block(f));
+	expect_level(f, FIRST(f), 3);
+	expect_level(f, FIRST(f) + block(f), 3);
+}
+
+static uint64_t merged(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+
+	expect(IOPGT_OK, iopgt_merge_cold(&f->domain, FIRST(f), 2 * block(f), &op));
+	finish(f, &op);
+	return op.stats.merged;
+}
+
+static void reads_that_do_not_clean_make_nothing_cold(struct fixture *f)
+{
+	track_until_cold(f, 1);
+	for (unsigned round = 0; round < 4; round++) {
+		struct iopgt_op op = new_op(f);
+
+		op.flags |= IOPGT_OP_NO_CLEAR;
+		page_bitmap(f, FIRST(f), 2 * block(f));
+		expect(IOPGT_OK, iopgt_read_and_clear_dirty(f->table, FIRST(f), 2 * block(f),
+		                                            &f->bitmap, &op));
+		finish(f, &op);
+	}
+	assert_int_equal(merged(f), 0);
+	take_dirty(f, FIRST(f), 2 * block(f));
+	assert_int_equal(merged(f), 2);
+}
+
+/* In pieces: what is found before a piece ends makes no other table young. */
+static void a_scan_in_pieces_makes_its_clean_tables_cold(struct fixture *f)
+{
+	track_until_cold(f, 2);
+	for (unsigned round = 0; round < 2; round++) {
+		uint64_t at = FIRST(f), end = FIRST(f) + 2 * block(f);
+		struct iopgt_op op = new_op(f);
+		int error;
+
+		write_page(f, FIRST(f) + 5 * granule(f));
+		page_bitmap(f, FIRST(f), 2 * block(f));
+		op.budget = 3 * block(f) / granule(f) / 2;
+		while ((error = iopgt_read_and_clear_dirty(f->table, at, end - at, &f->bitmap,
+		                                           &op)) == IOPGT_AGAIN)
+			at = op.next;
+		expect(IOPGT_OK, error);
+		assert_true(at > FIRST(f) + block(f));
+		finish(f, &op);
+	}
+	assert_int_equal(merged(f), 1);
+	expect_level(f, FIRST(f), 3);
+	expect_level(f, FIRST(f) + block(f), 2);
+}
+
 /* A cold table that becomes a block again is not made into groups on the way. */
 static void what_is_merged_is_not_grouped(struct fixture *f)
 {
@@ -389,6 +499,15 @@ int main(void)
 	                  .input_bits = 39),
 		TEST_WITH(FIXTURE_LEVELS, a_budget_ends_behind_what_was_split),
 		TEST_WITH(FIXTURE_LEVELS, a_batch_that_fails_is_said, .domain = true),
+		TEST(FIXTURE_LEVELS, a_merge_says_that_a_batch_failed),
+		TEST(FIXTURE_GRANULES | FIXTURE_STAGES, blocks_across_the_ends_stay_dirty),
+		TEST_WITH(FIXTURE_GRANULES, a_clean_block_is_not_split, .domain = true),
+		TEST_WITH(FIXTURE_GRANULES, a_clean_block_is_not_split, .domain = true,
+	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
+		TEST_WITH(FIXTURE_GRANULES, reads_that_do_not_clean_make_nothing_cold,
+	                  .domain = true),
+		TEST_WITH(FIXTURE_GRANULES, a_scan_in_pieces_makes_its_clean_tables_cold,
+	                  .domain = true),
 		TEST_WITH(FIXTURE_GRANULES | FIXTURE_LEVELS, what_is_merged_is_not_grouped,
 	                  .domain = true, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
 		TEST_WITH(0, a_reader_finds_groups, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,
