@@ -329,91 +329,6 @@ static void a_clean_block_is_not_split(struct fixture *f)
 	assert_int_equal(state_at(f, FIRST(f) + block(f)), IOPGT_LEAF_DIRTY);
 }
 
-/* --- Ages: a table is cold "after so many scans that clean found nothing dirty below" --- */
-
-static void track_until_cold(struct fixture *f, uint32_t scans)
-{
-	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_ADAPTIVE, .cold_scans = scans};
-	struct iopgt_op op = new_op(f);
-
-	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &how, &op));
-	map(f, FIRST(f), PHYS(f) + block(f), 2 * block(f), RW);
-	write_page(f, FIRST(f));
-	write_page(f, FIRST(f) + block(f));
-	take_dirty(f, FIRST(f), 2 * block(f));
-	expect_level(f, FIRST(f), 3);
-	expect_level(f, FIRST(f) + block(f), 3);
-}
-
-static uint64_t merged(struct fixture *f)
-{
-	struct iopgt_op op = new_op(f);
-
-	expect(IOPGT_OK, iopgt_merge_cold(&f->domain, FIRST(f), 2 * block(f), &op));
-	finish(f, &op);
-	return op.stats.merged;
-}
-
-static void reads_that_do_not_clean_make_nothing_cold(struct fixture *f)
-{
-	track_until_cold(f, 1);
-	for (unsigned round = 0; round < 4; round++) {
-		struct iopgt_op op = new_op(f);
-
-		op.flags |= IOPGT_OP_NO_CLEAR;
-		page_bitmap(f, FIRST(f), 2 * block(f));
-		expect(IOPGT_OK, iopgt_read_and_clear_dirty(f->table, FIRST(f), 2 * block(f),
-		                                            &f->bitmap, &op));
-		finish(f, &op);
-	}
-	assert_int_equal(merged(f), 0);
-	take_dirty(f, FIRST(f), 2 * block(f));
-	assert_int_equal(merged(f), 2);
-}
-
-/* In pieces: what is found before a piece ends makes no other table young. */
-static void a_scan_in_pieces_makes_its_clean_tables_cold(struct fixture *f)
-{
-	track_until_cold(f, 2);
-	for (unsigned round = 0; round < 2; round++) {
-		uint64_t at = FIRST(f), end = FIRST(f) + 2 * block(f);
-		struct iopgt_op op = new_op(f);
-		int error;
-
-		write_page(f, FIRST(f) + 5 * granule(f));
-		page_bitmap(f, FIRST(f), 2 * block(f));
-		op.budget = 3 * block(f) / granule(f) / 2;
-		while ((error = iopgt_read_and_clear_dirty(f->table, at, end - at, &f->bitmap,
-		                                           &op)) == IOPGT_AGAIN)
-			at = op.next;
-		expect(IOPGT_OK, error);
-		assert_true(at > FIRST(f) + block(f));
-		finish(f, &op);
-	}
-	assert_int_equal(merged(f), 1);
-	expect_level(f, FIRST(f), 3);
-	expect_level(f, FIRST(f) + block(f), 2);
-}
-
-/* A cold table that becomes a block again is not made into groups on the way. */
-static void what_is_merged_is_not_grouped(struct fixture *f)
-{
-	const struct iopgt_tracking how = {.policy = IOPGT_SPLIT_ADAPTIVE, .cold_scans = 1};
-	struct iopgt_op op = new_op(f);
-
-	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &how, &op));
-	map(f, FIRST(f), PHYS(f) + block(f), block(f), RW);
-	write_page(f, FIRST(f));
-	for (unsigned round = 0; round < 3; round++)
-		take_dirty(f, FIRST(f), block(f));
-	expect_leaf_size(f, FIRST(f), granule(f));
-	expect(IOPGT_OK, iopgt_merge_cold(&f->domain, FIRST(f), block(f), &op));
-	finish(f, &op);
-	expect_leaf_size(f, FIRST(f), block(f));
-	assert_int_equal(op.stats.merged, 1);
-	assert_int_equal(op.stats.grouped, 0);
-}
-
 /* --- Readers --- */
 
 /* Of a tree that starts at the last level, or whose levels all have groups. */
@@ -504,12 +419,6 @@ int main(void)
 		TEST_WITH(FIXTURE_GRANULES, a_clean_block_is_not_split, .domain = true),
 		TEST_WITH(FIXTURE_GRANULES, a_clean_block_is_not_split, .domain = true,
 	                  .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
-		TEST_WITH(FIXTURE_GRANULES, reads_that_do_not_clean_make_nothing_cold,
-	                  .domain = true),
-		TEST_WITH(FIXTURE_GRANULES, a_scan_in_pieces_makes_its_clean_tables_cold,
-	                  .domain = true),
-		TEST_WITH(FIXTURE_GRANULES | FIXTURE_LEVELS, what_is_merged_is_not_grouped,
-	                  .domain = true, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES),
 		TEST_WITH(0, a_reader_finds_groups, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,
 	                  .input_bits = 20, .config_flags = IOPGT_CONFIG_SMALL_TABLES),
 		TEST_WITH(0, a_reader_finds_groups, .leaf_sizes = FIXTURE_ALL_LEAF_SIZES,
