@@ -120,7 +120,7 @@ static struct iopgt_group pages_around(const struct scan_state *s, uint32_t arou
 	const struct iopgt_geometry *g = &s->table->geometry;
 	uint32_t entries = geometry_entries(g, IOPGT_LAST_LEVEL);
 	uint32_t first = cursor_index(&s->c) & ~(around - 1);
-	uint32_t count = entries - first < around ? entries - first : around;
+	uint32_t count = entries < around ? entries : around;
 	uint64_t iova = s->c.iova & ~(((uint64_t)around << g->granule_shift) - 1);
 
 	return (struct iopgt_group){
