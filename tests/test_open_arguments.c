@@ -78,6 +78,7 @@ int main(void)
 {
 	const struct fixture_test tests[] = {
 		TEST(0, bad_arguments_are_refused),
+		TEST_WITH(0, bad_arguments_are_refused, .host.phys_base = 4096),
 		TEST(0, configurations_are_checked_as_for_init),
 		TEST(0, an_owner_needs_a_whole_hal),
 		TEST(FIXTURE_GRANULES, bad_roots_are_refused),

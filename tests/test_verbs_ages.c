@@ -29,8 +29,19 @@ static uint64_t merged(struct fixture *f)
 	return op.stats.merged;
 }
 
+static int never_called(void *context, uint64_t iova, uint64_t size)
+{
+	(void)context;
+	(void)iova;
+	(void)size;
+	fail();
+	return 0;
+}
+
 static void reads_that_do_not_clean_make_nothing_cold(struct fixture *f)
 {
+	const struct iopgt_dirty_visitor visitor = {never_called, NULL};
+
 	track_until_cold(f, 1);
 	for (unsigned round = 0; round < 4; round++) {
 		struct iopgt_op op = new_op(f);
@@ -39,6 +50,8 @@ static void reads_that_do_not_clean_make_nothing_cold(struct fixture *f)
 		page_bitmap(f, FIRST(f), 2 * block(f));
 		expect(IOPGT_OK, iopgt_read_and_clear_dirty(f->table, FIRST(f), 2 * block(f),
 		                                            &f->bitmap, &op));
+		expect(IOPGT_OK,
+		       iopgt_for_each_dirty(f->table, FIRST(f), 2 * block(f), &visitor, &op));
 		finish(f, &op);
 	}
 	assert_int_equal(merged(f), 0);

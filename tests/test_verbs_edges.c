@@ -371,6 +371,22 @@ static void holes_of_all_sizes_are_counted(struct fixture *f)
 	assert_int_equal(stats.unmapped, granules + 1);
 }
 
+/* What the op removed there has to be out of all caches first. */
+static void map_says_that_it_could_not_complete_an_unmap(struct fixture *f)
+{
+	struct iopgt_mapping mapping =
+		fixture_mapping(FIRST(f), PHYS(f) + block(f), granule(f), RW);
+	struct iopgt_op op = new_op(f);
+
+	map(f, FIRST(f), PHYS(f), 2 * granule(f), RW);
+	expect(IOPGT_OK, iopgt_unmap(f->table, FIRST(f), granule(f), &op));
+	host_fail(&f->host, HOST_SYNC, 1, false);
+	expect(HOST_ERROR, iopgt_map(f->table, &mapping, &op));
+	host_fail_nothing(&f->host);
+	finish(f, &op);
+	expect_unmapped(f, FIRST(f), granule(f));
+}
+
 /* Also as map takes back what it had mapped, whatever it failed with first. */
 static void map_says_that_it_could_not_reach_a_table(struct fixture *f)
 {
@@ -430,6 +446,7 @@ int main(void)
 	                  .granule_shift = 16, .input_bits = 28),
 		TEST(FIXTURE_GRANULES, holes_of_all_sizes_are_counted),
 		TEST(FIXTURE_GRANULES, map_says_that_it_could_not_reach_a_table),
+		TEST(FIXTURE_GRANULES, map_says_that_it_could_not_complete_an_unmap),
 		TEST_WITH(0, a_new_table_maps_addresses_that_carry, .granule_shift = 12,
 	                  .output_bits = 52, .config_flags = IOPGT_CONFIG_LPA2),
 		TEST_WITH(0, a_new_table_maps_addresses_that_carry, .granule_shift = 14,
