@@ -20,13 +20,13 @@ static bool has_asid(uint32_t regime)
 	return regime == IOPGT_STAGE1_EL1 || regime == IOPGT_STAGE1_AARCH32;
 }
 
-/* IPS and PS (D24.2.194) of a size that there is; also that of SMMUs. */
+/* IPS and PS (D24.2.194); also that of SMMUs. */
 static unsigned encode_size(unsigned bits)
 {
 	static const uint8_t sizes[] = {32, 36, 40, 42, 44, 48, 52};
 	unsigned code = 0;
 
-	while (sizes[code] != bits)
+	while (code + 1 < sizeof(sizes) && sizes[code] != bits)
 		code++;
 	return code;
 }

@@ -56,16 +56,13 @@ static uint64_t power_of_ten(unsigned n)
 	return power;
 }
 
-/*
- * By subtraction: for a division of 64 bits compilers for 32-bit hosts call a library. What is
- * counted are entries of one table, far fewer than 10^19.
- */
+/* By subtraction: for a division of 64 bits compilers for 32-bit hosts call a library. */
 static void put_decimal(struct line *line, uint64_t value)
 {
 	char digit[2] = "0";
 	unsigned n = 0;
 
-	while (power_of_ten(n + 1) <= value)
+	while (n < 19 && power_of_ten(n + 1) <= value)
 		n++;
 	do {
 		uint64_t unit = power_of_ten(n);
