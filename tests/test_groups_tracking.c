@@ -211,6 +211,27 @@ static void the_first_round_can_be_taken_in_pieces(struct fixture *f)
 	}
 }
 
+/* A wait that fails while a group is broken up ends the call: nothing was passed by. */
+static void a_host_that_fails_in_the_midst_of_a_round_is_told(struct fixture *f)
+{
+	struct iopgt_op op = new_op(f);
+	uint64_t size = GROUPS * group_bytes(f);
+
+	map_written_groups(f);
+	track(f, true, IOPGT_SPLIT_EAGER, IOPGT_OP_START_DIRTY);
+	entry_bitmap(f, group(f, 0), size);
+	host_fail(&f->host, HOST_SYNC, 2, true);
+	expect(HOST_ERROR,
+	       iopgt_read_and_clear_dirty(f->table, group(f, 0), size, &f->bitmap, &op));
+	assert_true(op.next >= group(f, 0) && op.next < group(f, 2));
+	host_fail_nothing(&f->host);
+	expect(IOPGT_OK, iopgt_read_and_clear_dirty(f->table, op.next, group(f, GROUPS) - op.next,
+	                                            &f->bitmap, &op));
+	finish(f, &op);
+	expect_only_bits(f, group(f, 0), size);
+	expect_pages(f, IOPGT_LEAF_CLEAN);
+}
+
 /* --- What cannot be split --- */
 
 static void at_level_0_groups_are_tracked_as_groups(struct fixture *f)
@@ -426,6 +447,8 @@ int main(void)
 		TEST_WITH(all, start_dirty_touches_no_group_at_first, .domain = true, .walkers = 2),
 		TEST_WITH(FIXTURE_REGIMES, start_dirty_reports_clean_groups, .domain = true),
 		TEST_WITH(levels, the_first_round_can_be_taken_in_pieces, .domain = true),
+		TEST_WITH(plain, a_host_that_fails_in_the_midst_of_a_round_is_told, .domain = true,
+	                  .level = FIXTURE_LEVEL_0),
 		TEST_WITH(FIXTURE_REGIMES, at_level_0_groups_are_tracked_as_groups, .domain = true,
 	                  .level = FIXTURE_LEVEL_0),
 		TEST_WITH(all, without_splits_groups_are_tracked_as_groups, .domain = true),
