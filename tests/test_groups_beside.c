@@ -224,6 +224,30 @@ static void beside_a_call_that_breaks_the_entries(struct fixture *f)
 	}
 }
 
+/* No mark is seen, and one may be on its way from an entry that is gone to those that stay. */
+static void beside_broken_entries_a_clean_group_is_not_known_to_be_clean(struct fixture *f)
+{
+	find_out_what_is_broken(f, 3);
+	for (size_t verb = 0; verb < COUNT(verbs); verb++) {
+		struct iopgt_op op = new_op(f);
+		uint64_t whole;
+
+		if (verbs[verb].removes)
+			continue;
+		map_groups(f, 2, RW | IOPGT_CLEAN);
+		whole = raw(f, entry(f, 1));
+		set_raw(f, entry(f, 1), seen.broken[1]);
+		entry_bitmap(f, first_of(f), size_of(f));
+		expect(IOPGT_BUSY, verbs[verb].run(f, &op));
+		assert_int_equal(count_bits(f), 0);
+		set_raw(f, entry(f, 1), whole);
+		expect(IOPGT_OK, verbs[verb].run(f, &op));
+		expect(IOPGT_OK, iopgt_op_finish(&op));
+		assert_int_equal(count_bits(f), 0);
+		unmap(f, 0, SPACE);
+	}
+}
+
 /* Some are back, all of those dirty, the others still broken. */
 static void beside_a_call_that_puts_the_entries_back(struct fixture *f)
 {
@@ -249,6 +273,9 @@ int main(void)
 		TEST_WITH(FIXTURE_STAGES, beside_a_call_that_sets_the_notes,
 	                  .level = FIXTURE_LEVEL_1),
 		TEST_WITH(FIXTURE_STAGES, beside_a_call_that_breaks_the_entries,
+	                  .level = FIXTURE_LEVEL_0),
+		TEST_WITH(FIXTURE_STAGES,
+	                  beside_broken_entries_a_clean_group_is_not_known_to_be_clean,
 	                  .level = FIXTURE_LEVEL_0),
 		TEST_WITH(FIXTURE_STAGES, beside_a_call_that_puts_the_entries_back,
 	                  .level = FIXTURE_LEVEL_0),
