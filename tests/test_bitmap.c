@@ -213,6 +213,29 @@ static uint64_t *shaped_bitmap(struct fixture *f, const struct shape *shape, str
 	return copy;
 }
 
+/* 128 pages, of which 64 share a word or not: at every offset of the first of their bits. */
+static void pages_find_their_bits_at_any_offset(struct fixture *f)
+{
+	const uint64_t pages[] = {0, 3, 63, 64, 70, 127};
+
+	map(f, FIRST(f), FIRST(f), SIZE(f), RW | IOPGT_CLEAN);
+	unmap(f, FIRST(f), granule(f));
+	map(f, FIRST(f), FIRST(f), granule(f), RW | IOPGT_CLEAN);
+	for (size_t i = 0; i < COUNT(pages); i++)
+		write_page(f, FIRST(f) + pages[i] * granule(f));
+	for (uint64_t offset = 0; offset < 3 * 65; offset++) {
+		struct iopgt_op op = new_op(f);
+
+		fixture_bitmap(f, FIRST(f) - offset * granule(f), (offset + 128) * granule(f),
+		               f->config.granule_shift);
+		expect(IOPGT_OK,
+		       iopgt_sync_dirty_log(f->table, FIRST(f), 128 * granule(f), &f->bitmap, &op));
+		assert_int_equal(count_bits(f), COUNT(pages));
+		for (size_t i = 0; i < COUNT(pages); i++)
+			assert_true(bit_at(f, FIRST(f) + pages[i] * granule(f)));
+	}
+}
+
 static struct random seeded(void)
 {
 	return (struct random){seed_from_environment("IOPGT_SEED", 1)};
@@ -344,6 +367,7 @@ int main(void)
 		TEST(FIXTURE_GRANULES, a_bitmap_may_end_beyond_the_space),
 		TEST_WITH(FIXTURE_REGIMES, tables_without_dirty_management_refuse,
 	                  .dirty = FIXTURE_NO_DIRTY),
+		TEST(FIXTURE_GRANULES, pages_find_their_bits_at_any_offset),
 		TEST(all, sync_sets_the_bits_of_the_reference),
 		TEST(all, read_and_clear_agrees_with_the_reference),
 		TEST(all, clear_agrees_with_the_reference),

@@ -337,13 +337,15 @@ static void spoil_the_hal(struct fixture *f)
 	expect_bad_hal(f);
 	f->hal.tlb.sync = NULL;
 	expect_bad_hal(f);
+	f->hal.flags |= UINT32_C(1) << 31;
+	expect_bad_hal(f);
 	f->config.flags = IOPGT_CONFIG_NON_COHERENT;
 	f->config.dirty = IOPGT_DIRTY_NONE;
 	f->hal.clean = NULL;
 	expect_bad_hal(f);
 }
 
-static void each_missing_callback_is_a_bad_hal(void **state)
+static void each_missing_callback_or_unknown_flag_is_a_bad_hal(void **state)
 {
 	(void)state;
 	with_host(spoil_the_hal);
@@ -473,7 +475,7 @@ int main(void)
 		cmocka_unit_test(each_granule_has_inputs_of_its_own),
 		cmocka_unit_test(stage_2_input_is_at_most_the_output),
 		cmocka_unit_test(dirty_management_asks_for_a_coherent_walk),
-		cmocka_unit_test(each_missing_callback_is_a_bad_hal),
+		cmocka_unit_test(each_missing_callback_or_unknown_flag_is_a_bad_hal),
 		cmocka_unit_test(callbacks_that_are_not_needed_may_be_null),
 		cmocka_unit_test(null_pointers_are_refused),
 		cmocka_unit_test(memory_that_is_misaligned_or_out_of_reach_is_given_back),
