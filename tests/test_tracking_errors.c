@@ -167,6 +167,37 @@ static void a_failed_switch_goes_on_where_its_range_begins(struct fixture *f)
 		assert_int_equal(state_at(f, at), at < iova ? IOPGT_LEAF_DIRTY : IOPGT_LEAF_CLEAN);
 }
 
+/* In merging what was split, or in making dirty what stays: both go over all tables. */
+static void switching_off_begins_anew_if_a_table_is_out_of_reach(struct fixture *f)
+{
+	uint64_t failed = 0, before = 0;
+	struct iopgt_op op = new_op(f);
+
+	map_mixture(f);
+	expect(IOPGT_OK, iopgt_set_dirty_tracking(&f->domain, true, &eagerly, &op));
+	for (uint64_t nth = 1; host_calls(&f->host, HOST_PHYS_TO_VIRT) - before >= nth || nth == 1;
+	     nth++) {
+		int error;
+
+		expect(IOPGT_OK, iopgt_switch_dirty_log(&f->domain, true, FIRST(f), SIZE(f), &op));
+		finish(f, &op);
+		before = host_calls(&f->host, HOST_PHYS_TO_VIRT);
+		host_fail(&f->host, HOST_PHYS_TO_VIRT, nth, false);
+		error = iopgt_switch_dirty_log(&f->domain, false, FIRST(f), SIZE(f), &op);
+		host_fail_nothing(&f->host);
+		if (error == IOPGT_OK)
+			continue;
+		failed++;
+		expect(IOPGT_BAD_TABLE, error);
+		assert_int_equal(op.next, FIRST(f));
+		expect(IOPGT_OK, iopgt_op_finish(&op));
+		expect(IOPGT_OK, iopgt_switch_dirty_log(&f->domain, false, FIRST(f), SIZE(f), &op));
+		finish(f, &op);
+		expect_all(f, IOPGT_LEAF_DIRTY);
+	}
+	assert_true(failed > 3);
+}
+
 /* What is done, with the nth call failing, and looked at afterwards. */
 struct step {
 	int (*act)(struct fixture *f, struct iopgt_op *op);
@@ -340,6 +371,8 @@ int main(void)
 		TEST_WITH(FIXTURE_GRANULES, after_the_first_piece_new_mappings_are_tracked,
 	                  .domain = true),
 		TEST_WITH(all, a_failed_switch_goes_on_where_its_range_begins, .domain = true),
+		TEST_WITH(FIXTURE_GRANULES | FIXTURE_LEVELS,
+	                  switching_off_begins_anew_if_a_table_is_out_of_reach, .domain = true),
 		TEST_WITH(all, turning_on_survives_failures, .domain = true, .walkers = 2),
 		TEST_WITH(all, turning_off_survives_failures, .domain = true, .walkers = 2),
 		TEST_WITH(all, the_first_round_survives_failures, .domain = true, .walkers = 2),
