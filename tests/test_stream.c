@@ -18,7 +18,7 @@
 #include "random.h"
 #include "stream.h"
 
-#define USUAL_SECONDS    8
+#define USUAL_SECONDS    4
 #define USUAL_OPERATIONS 60
 #define LEAST_ROUNDS     2
 #define DEAF_STREAMS     200 /* at most */
