@@ -230,7 +230,7 @@ static live_descriptor *whole_words(const struct scan_state *s, uint64_t iova, e
 	return bit % 64 ? NULL : (live_descriptor *)&bitmap->words[bit / 64];
 }
 
-/* Fewer than 64 pages, or 64. */
+/* Up to 64 pages. */
 static __attribute__((noinline)) bool run_some(struct scan_state *s, struct pages p, uint32_t n,
                                                enum run run)
 {
@@ -254,7 +254,7 @@ static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 	struct pages p = {.entries = cursor_entry(&s->c), .iova = s->c.iova};
 	uint32_t n = 64 - (cursor_index(&s->c) & 63), dirty = 0;
 	size_t done = 0, end, word = 0;
-	bool kept = looks_for_kept(s), cleans = (s->scan->flags & SCAN_CLEAN) != 0;
+	bool cleans = (s->scan->flags & SCAN_CLEAN) != 0;
 	live_descriptor *words;
 
 	if (n > count)
@@ -268,13 +268,15 @@ static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 	ahead = next ? next + cursor_index(&s->c) : p.entries;
 	words = whole_words(s, p.iova + ((uint64_t)done << shift), run);
 	end = done + ((count - done) & ~(size_t)63);
+	/* Kept marks are rare: then each 64 are looked at by themselves. */
+	for (; done < end && looks_for_kept(s); done += 64, word++) {
+		if (!run_some(s, pages_behind(&p, done, shift), 64, run))
+			return (uint32_t)done;
+	}
 	for (; done < end; done += 64, word++) {
-		live_descriptor *entries = p.entries + done;
-		uint64_t mask;
+		uint64_t mask =
+			live_match_ahead(p.entries + done, match.mask, match.value, ahead + done);
 
-		mask = live_match_ahead(entries, match.mask, match.value, ahead + done);
-		if (kept)
-			mask |= kept_pages(s, entries, 64);
 		if (mask && words) {
 			dirty += bits_count(mask);
 			live_set(&words[word], mask);
