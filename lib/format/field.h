@@ -28,7 +28,8 @@ static inline void field_put(uint64_t *words, unsigned high, unsigned low, uint6
 /* Sets one bit, or leaves it zero. */
 static inline void field_put_bit(uint64_t *words, unsigned bit, bool value)
 {
-	words[bit / 64] |= (uint64_t)value << (bit % 64);
+	if (value)
+		words[bit / 64] |= UINT64_C(1) << (bit % 64);
 }
 
 static inline unsigned field_get(uint64_t word, unsigned high, unsigned low)
