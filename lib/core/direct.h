@@ -109,16 +109,13 @@ static inline bool direct_page(const struct iopgt_table *table, uint64_t iova, u
 	       !(iova & (DIRECT_PAGE - 1)) && direct_walk(table, iova, entry);
 }
 
-/*
- * Pages of the range, if an op's budget allows for all of them; else 0. Of 2^32 or more, any
- * number: iopgt_direct_pages refuses what is not in one table.
- */
+/* Pages of the range, if an op's budget allows for all of them; else 0. */
 static inline uint32_t direct_count(const struct iopgt_table *table, struct iopgt_range range,
                                     const struct iopgt_op *op)
 {
 	uint64_t count = ((range.last - range.first) >> table->geometry.granule_shift) + 1;
 
-	return op->budget && count > op->budget ? 0 : (uint32_t)count;
+	return count > UINT32_MAX || (op->budget && count > op->budget) ? 0 : (uint32_t)count;
 }
 
 /* Counts what was looked at, as a cursor does it. */
