@@ -175,7 +175,7 @@ static bool looks_for_kept(const struct scan_state *s)
 	       table_counted(&s->table->kept_dirty);
 }
 
-/* Whether marked pages, all of them, have their bits set, one for each, or are cleaned too. */
+/* Whether each marked page has its one bit set, whatever else is done about it. */
 static bool reports_all(const struct scan_state *s)
 {
 	return s->scan->bitmap && (s->scan->flags & SCAN_REPORT) &&
