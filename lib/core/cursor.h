@@ -94,6 +94,25 @@ static inline uint64_t cursor_last(const struct iopgt_cursor *c)
 	return geometry_last(&c->table->geometry, c->level, c->iova);
 }
 
+/*
+ * The table behind the cursor's, to be fetched ahead: the one that the next entry above links,
+ * in linear memory. Else the cursor's own.
+ */
+static inline const live_descriptor *cursor_ahead(const struct iopgt_cursor *c)
+{
+	const struct iopgt_geometry *g = &c->table->geometry;
+	int above = c->level - 1;
+	uint64_t d;
+
+	if (!c->table->linear || above < g->start_level ||
+	    geometry_index(g, above, c->iova) == geometry_entries(g, above) - 1)
+		return cursor_table(c);
+	d = live_load(cursor_entry_above(c, above) + 1);
+	return format_is_table(&c->table->format, above, d)
+	               ? table_virt(c->table, format_address(&c->table->format, d))
+	               : cursor_table(c);
+}
+
 /* Whether the entry lies wholly in the range. */
 static inline bool cursor_covers(const struct iopgt_cursor *c)
 {

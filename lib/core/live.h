@@ -138,6 +138,7 @@ static inline bool live_replace(live_descriptor *entry, uint64_t *expected, uint
 
 #include "core/fill.h"
 #include "core/match.h"
+#include "core/sieve.h"
 
 /*
  * Bit i of the answer: (entries[i] & mask) == value. count: 1 to 64; 64 of them begin
@@ -164,6 +165,27 @@ static inline uint64_t live_match_ahead(live_descriptor *entries, uint64_t mask,
 {
 	IOPGT_ASSERT((uintptr_t)entries % MATCH_ALIGNMENT == 0);
 	return match_64(entries, mask, value, ahead, true);
+}
+
+/*
+ * Whether any of the 64 may match: has `bit`, one of the mask, as the value has it. Half of the
+ * work, for where most have not. Each that cannot match is seen by one load that it does not.
+ */
+static inline bool live_may_match_ahead(live_descriptor *entries, uint64_t bit, uint64_t value,
+                                        const live_descriptor *ahead)
+{
+	IOPGT_ASSERT((uintptr_t)entries % MATCH_ALIGNMENT == 0);
+	if (value & bit)
+		return (sieve_64(entries, false, ahead) & bit) != 0;
+	return (sieve_64(entries, true, ahead) & bit) == 0;
+}
+
+/* Whether each of the 64 has all of `bits`. */
+static inline bool live_all_have_ahead(live_descriptor *entries, uint64_t bits,
+                                       const live_descriptor *ahead)
+{
+	IOPGT_ASSERT((uintptr_t)entries % MATCH_ALIGNMENT == 0);
+	return (sieve_64(entries, true, ahead) & bits) == bits;
 }
 
 #endif

@@ -67,48 +67,28 @@ typedef char match_i8 __attribute__((vector_size(16), may_alias));
 typedef int64_t match_i64 __attribute__((vector_size(16), may_alias));
 
 /* Four descriptors, each -2 if it matches, else -1 or 0. There is no 64-bit comparison. */
-static inline match_i32 match_4(const volatile match_i32 *entries, match_i32 mask, match_i32 value)
+static inline match_i32 match_4(const volatile match_i32 *pairs, match_i32 mask, match_i32 value)
 {
 	static const match_i16 ones = {1, 1, 1, 1, 1, 1, 1, 1};
-	match_i32 low = (entries[0] & mask) == value;
-	match_i32 high = (entries[1] & mask) == value;
+	match_i32 low = (pairs[0] & mask) == value;
+	match_i32 high = (pairs[1] & mask) == value;
 
 	return __builtin_ia32_pmaddwd128(__builtin_ia32_packssdw128(low, high), ones);
 }
 
-static inline uint32_t match_16(const volatile match_i32 *entries, match_i32 mask, match_i32 value)
+static inline uint64_t match_16(live_descriptor *entries, uint64_t mask, uint64_t value)
 {
 	static const match_i8 both = {-2, -2, -2, -2, -2, -2, -2, -2,
 	                              -2, -2, -2, -2, -2, -2, -2, -2};
-	match_i16 low = __builtin_ia32_packssdw128(match_4(entries, mask, value),
-	                                           match_4(entries + 2, mask, value));
-	match_i16 high = __builtin_ia32_packssdw128(match_4(entries + 4, mask, value),
-	                                            match_4(entries + 6, mask, value));
-	match_i8 all = (match_i8)__builtin_ia32_packsswb128(low, high);
-
-	return (uint32_t)__builtin_ia32_pmovmskb128((match_i8)(all == both));
-}
-
-static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value,
-                                const live_descriptor *ahead, bool fetches)
-{
 	const volatile match_i32 *pairs = (const volatile void *)entries;
 	match_i32 masks = (match_i32)(match_i64){(int64_t)mask, (int64_t)mask};
 	match_i32 values = (match_i32)(match_i64){(int64_t)value, (int64_t)value};
-	uint64_t found;
+	match_i32 a = match_4(pairs, masks, values), b = match_4(pairs + 2, masks, values);
+	match_i32 c = match_4(pairs + 4, masks, values), d = match_4(pairs + 6, masks, values);
+	match_i8 all = (match_i8)__builtin_ia32_packsswb128(__builtin_ia32_packssdw128(a, b),
+	                                                    __builtin_ia32_packssdw128(c, d));
 
-	MATCH_FETCH(0);
-	MATCH_FETCH(8);
-	found = match_16(pairs, masks, values);
-	MATCH_FETCH(16);
-	MATCH_FETCH(24);
-	found |= (uint64_t)match_16(pairs + 8, masks, values) << 16;
-	MATCH_FETCH(32);
-	MATCH_FETCH(40);
-	found |= (uint64_t)match_16(pairs + 16, masks, values) << 32;
-	MATCH_FETCH(48);
-	MATCH_FETCH(56);
-	return found | (uint64_t)match_16(pairs + 24, masks, values) << 48;
+	return (uint32_t)__builtin_ia32_pmovmskb128((match_i8)(all == both));
 }
 #endif
 
@@ -167,29 +147,46 @@ static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_
 	 (((LIVE_SWAP(atomic_load_explicit(entry, memory_order_relaxed)) ^ value) & mask) - 1) >>  \
 	         63)
 
+static inline uint64_t match_8(live_descriptor *entries, uint64_t mask, uint64_t value)
+{
+	/* From the last to the first: a shift and a sum are one instruction. */
+	uint64_t found = MATCH_BIT(&entries[7]);
+
+	found = 2 * found + MATCH_BIT(&entries[6]);
+	found = 2 * found + MATCH_BIT(&entries[5]);
+	found = 2 * found + MATCH_BIT(&entries[4]);
+	found = 2 * found + MATCH_BIT(&entries[3]);
+	found = 2 * found + MATCH_BIT(&entries[2]);
+	found = 2 * found + MATCH_BIT(&entries[1]);
+	return 2 * found + MATCH_BIT(&entries[0]);
+}
+#undef MATCH_BIT
+
+static inline uint64_t match_16(live_descriptor *entries, uint64_t mask, uint64_t value)
+{
+	return match_8(entries, mask, value) | match_8(entries + 8, mask, value) << 8;
+}
+#endif
+
+#ifndef MATCH_NEON
 static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value,
                                 const live_descriptor *ahead, bool fetches)
 {
-	uint64_t found = 0;
+	uint64_t found;
 
-	for (uint32_t i = 0; i < 64; i += 8) {
-		/* From the last to the first: a shift and a sum are one instruction. */
-		uint64_t eight;
-
-		MATCH_FETCH(i);
-		eight = MATCH_BIT(&entries[i + 7]);
-		eight = 2 * eight + MATCH_BIT(&entries[i + 6]);
-		eight = 2 * eight + MATCH_BIT(&entries[i + 5]);
-		eight = 2 * eight + MATCH_BIT(&entries[i + 4]);
-		eight = 2 * eight + MATCH_BIT(&entries[i + 3]);
-		eight = 2 * eight + MATCH_BIT(&entries[i + 2]);
-		eight = 2 * eight + MATCH_BIT(&entries[i + 1]);
-		eight = 2 * eight + MATCH_BIT(&entries[i]);
-		found |= eight << i;
-	}
-	return found;
+	MATCH_FETCH(0);
+	MATCH_FETCH(8);
+	found = match_16(entries, mask, value);
+	MATCH_FETCH(16);
+	MATCH_FETCH(24);
+	found |= match_16(entries + 16, mask, value) << 16;
+	MATCH_FETCH(32);
+	MATCH_FETCH(40);
+	found |= match_16(entries + 32, mask, value) << 32;
+	MATCH_FETCH(48);
+	MATCH_FETCH(56);
+	return found | match_16(entries + 48, mask, value) << 48;
 }
-#undef MATCH_BIT
 #endif
 
 #endif

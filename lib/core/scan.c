@@ -218,8 +218,10 @@ static int scan_entry(struct scan_state *s, uint32_t *steps)
 	if (s->c.level == IOPGT_LAST_LEVEL)
 		return scan_pages(s, steps);
 	d = live_load_table(cursor_entry(&s->c));
-	if (format_is_table(f, s->c.level, d))
-		return scan_table(s, d, steps);
+	if (format_is_table(f, s->c.level, d)) {
+		*steps = s->streams ? iopgt_scan_tables(s) : 0;
+		return *steps ? IOPGT_OK : scan_table(s, d, steps);
+	}
 	if (s->hops && !is_fresh(s)) {
 		*steps = iopgt_scan_blocks(s);
 		if (*steps)
@@ -290,19 +292,6 @@ int iopgt_scan_check(struct iopgt_scan *scan, uint64_t iova, uint64_t size)
 	return iopgt_bitmap_check(scan->table, scan->bitmap, &scan->range);
 }
 
-/* What tells a page that the scan is after. */
-static struct scan_match pages_to_match(const struct scan_state *s)
-{
-	const struct iopgt_format *f = &s->table->format;
-	uint64_t bits = f->state_mask, state = f->state_dirty;
-
-	if (s->scan->flags & SCAN_ACCESSED)
-		bits = state = f->accessed;
-	else if (s->scan->flags & SCAN_MAKE_DIRTY)
-		state = f->state_clean;
-	return (struct scan_match){f->leaf_mask[1] | bits, f->leaf_value[1] | state};
-}
-
 /* The scan itself; in scan->op->next is where to go on. */
 static int run_in_batches(struct iopgt_scan *scan)
 {
@@ -319,9 +308,9 @@ static int run_in_batches(struct iopgt_scan *scan)
 	s.begin = cursor_resumed_from(scan->op, CURSOR_SCAN, scan->range.first);
 	cursor_start(&s.c, scan->table, scan->range, scan->op);
 	split_batch_start(&batch, scan->table, scan->op, slots, SPLIT_BATCH_MAX);
-	s.match = pages_to_match(&s);
 	iopgt_scan_start_blocks(&s);
 	iopgt_scan_start_skipping(&s);
+	iopgt_scan_start_pages(&s);
 	err = scan_loop(&s);
 	if (s.ages)
 		iopgt_scan_age_cut(&s);

@@ -147,7 +147,7 @@ static uint64_t next_link(const struct scan_state *s, int level, uint32_t index)
 }
 
 /* The table that the scan will be in next, if it is to be fetched ahead; else null. */
-static live_descriptor *next_table(const struct scan_state *s)
+static live_descriptor *next_table(const struct scan_state *s, uint64_t iova)
 {
 	const struct iopgt_format *f = &s->table->format;
 	const struct iopgt_geometry *g = &s->table->geometry;
@@ -157,9 +157,9 @@ static live_descriptor *next_table(const struct scan_state *s)
 
 	/* The host is not asked where tables are more often than needed. */
 	if (!s->table->linear || above < g->start_level ||
-	    geometry_last(g, above, s->c.iova) >= s->c.range.last)
+	    geometry_last(g, above, iova) >= s->c.range.last)
 		return NULL;
-	index = geometry_index(g, above, s->c.iova) + 1;
+	index = geometry_index(g, above, iova) + 1;
 	if (index == geometry_entries(g, above))
 		return NULL;
 	d = next_link(s, above, index);
@@ -218,18 +218,6 @@ static uint64_t kept_pages(const struct scan_state *s, live_descriptor *entries,
 	                  f->leaf_value[1] | f->kept_dirty);
 }
 
-/*
- * The words of the bitmap for 64 pages each, from iova on, if the run reports and a word
- * begins there. Else null.
- */
-static live_descriptor *whole_words(const struct scan_state *s, uint64_t iova, enum run run)
-{
-	const struct iopgt_bitmap *bitmap = s->scan->bitmap;
-	uint64_t bit = run == RUN_REPORTS ? bitmap_bit(bitmap, iova) : 1;
-
-	return bit % 64 ? NULL : (live_descriptor *)&bitmap->words[bit / 64];
-}
-
 /* Up to 64 pages. */
 static __attribute__((noinline)) bool run_some(struct scan_state *s, struct pages p, uint32_t n,
                                                enum run run)
@@ -245,17 +233,81 @@ static inline struct pages pages_behind(const struct pages *p, size_t count, uns
 	return (struct pages){p->entries + count, p->iova + ((uint64_t)count << shift), p->mask};
 }
 
+/* Whether none of 64 pages has the mark, if it is easily told. */
+static inline bool sieve_tells_none(struct scan_sieve *sieve, live_descriptor *entries,
+                                    uint64_t value, const live_descriptor *ahead)
+{
+	if (!live_may_match_ahead(entries, sieve->bit, value, ahead)) {
+		sieve->next_pause = 0;
+		return true;
+	}
+	sieve->pause = sieve->next_pause;
+	if (sieve->next_pause < SCAN_SIEVE_PAUSE)
+		sieve->next_pause = 2 * sieve->next_pause + 64;
+	return false;
+}
+
+/* The word of the bitmap for 64 pages from iova on, if the run reports and it begins there. */
+static live_descriptor *whole_words(const struct scan_state *s, uint64_t iova, enum run run)
+{
+	const struct iopgt_bitmap *bitmap = s->scan->bitmap;
+	uint64_t bit = run == RUN_REPORTS ? bitmap_bit(bitmap, iova) : 1;
+
+	return bit % 64 ? NULL : (live_descriptor *)&bitmap->words[bit / 64];
+}
+
+/*
+ * Whole 64 of pages, from p on, while as many are fetched from `ahead`. Returns how many pages are
+ * done: all, or those before the end of the run.
+ */
+static __attribute__((noinline)) size_t scan_words(struct scan_state *s, const struct pages *p,
+                                                   size_t count, const live_descriptor *ahead,
+                                                   enum run run)
+{
+	live_descriptor *words = whole_words(s, p->iova, run);
+	const struct scan_match match = s->match;
+	unsigned shift = s->table->geometry.granule_shift;
+	bool cleans = (s->scan->flags & SCAN_CLEAN) != 0;
+	size_t done = 0, ask = s->sieve.pause;
+	uint32_t dirty = 0;
+
+	for (; done < count; done += 64) {
+		live_descriptor *entries = p->entries + done;
+		struct pages found;
+
+		if (done >= ask) {
+			if (sieve_tells_none(&s->sieve, entries, match.value, ahead + done))
+				continue;
+			ask = done + s->sieve.pause;
+		}
+		found.mask = live_match_ahead(entries, match.mask, match.value, ahead + done);
+		if (!found.mask)
+			continue;
+		found.entries = entries;
+		found.iova = p->iova + ((uint64_t)done << shift);
+		if (words) {
+			dirty += bits_count(found.mask);
+			live_set(&words[done / 64], found.mask);
+			if (cleans)
+				clean_pages(s, &found, found.mask);
+		} else if (!found_pages(s, found, run)) {
+			break;
+		}
+	}
+	s->sieve.pause = ask > done ? (uint32_t)(ask - done) : 0;
+	s->op->stats.dirty += dirty;
+	s->op->stats.cleaned += cleans ? dirty : 0;
+	return done;
+}
+
 /* Pages from the cursor on. Returns how many are done. */
 static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 {
-	const struct scan_match match = s->match;
 	unsigned shift = s->table->geometry.granule_shift;
-	live_descriptor *next = next_table(s), *ahead;
-	struct pages p = {.entries = cursor_entry(&s->c), .iova = s->c.iova};
-	uint32_t n = 64 - (cursor_index(&s->c) & 63), dirty = 0;
-	size_t done = 0, end, word = 0;
-	bool cleans = (s->scan->flags & SCAN_CLEAN) != 0;
-	live_descriptor *words;
+	live_descriptor *next = next_table(s, s->c.iova), *ahead;
+	const struct pages p = {.entries = cursor_entry(&s->c), .iova = s->c.iova};
+	uint32_t n = 64 - (cursor_index(&s->c) & 63);
+	size_t done = 0, end;
 
 	if (n > count)
 		n = count;
@@ -264,37 +316,23 @@ static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 			return 0;
 		done = n;
 	}
-	/* While one table is read, the same part of the next one is fetched. */
-	ahead = next ? next + cursor_index(&s->c) : p.entries;
-	words = whole_words(s, p.iova + ((uint64_t)done << shift), run);
 	end = done + ((count - done) & ~(size_t)63);
 	/* Kept marks are rare: then each 64 are looked at by themselves. */
-	for (; done < end && looks_for_kept(s); done += 64, word++) {
+	for (; done < end && looks_for_kept(s); done += 64) {
 		if (!run_some(s, pages_behind(&p, done, shift), 64, run))
 			return (uint32_t)done;
 	}
-	for (; done < end; done += 64, word++) {
-		uint64_t mask =
-			live_match_ahead(p.entries + done, match.mask, match.value, ahead + done);
+	/* While one table is read, the same part of the next one is fetched. */
+	ahead = next ? next + cursor_index(&s->c) : p.entries;
+	if (done < end) {
+		const struct pages words = pages_behind(&p, done, shift);
 
-		if (mask && words) {
-			dirty += bits_count(mask);
-			live_set(&words[word], mask);
-			if (cleans) {
-				struct pages found = pages_behind(&p, done, shift);
-
-				clean_pages(s, &found, mask);
-			}
-		} else if (mask) {
-			p.mask = mask;
-			if (!found_pages(s, pages_behind(&p, done, shift), run))
-				return (uint32_t)done;
-		}
+		done += scan_words(s, &words, end - done, ahead + done, run);
+		if (done < end)
+			return (uint32_t)done;
 	}
-	s->op->stats.dirty += dirty;
-	s->op->stats.cleaned += cleans ? dirty : 0;
-	p = pages_behind(&p, done, shift);
-	if (done == count || run_some(s, p, count - (uint32_t)done, run))
+	if (done == count ||
+	    run_some(s, pages_behind(&p, done, shift), count - (uint32_t)done, run))
 		return count;
 	return (uint32_t)done;
 }
@@ -307,4 +345,80 @@ void iopgt_scan_pages(struct scan_state *s, uint32_t count)
 uint32_t iopgt_scan_unmarked(struct scan_state *s, uint32_t count)
 {
 	return scan_run(s, count, RUN_LOOKS);
+}
+
+/* --- Tables, one after the other --- */
+
+void iopgt_scan_start_pages(struct scan_state *s)
+{
+	const struct iopgt_format *f = &s->table->format;
+	uint64_t bits = f->state_mask, state = f->state_dirty;
+	uint64_t cleaned = s->table->non_coherent ? f->cleaned : 0;
+
+	s->sieve.bit = format_dirty_bits(f);
+	if (s->scan->flags & SCAN_ACCESSED)
+		s->sieve.bit = bits = state = f->accessed;
+	else if (s->scan->flags & SCAN_MAKE_DIRTY)
+		state = f->state_clean;
+	s->match = (struct scan_match){f->leaf_mask[1] | bits, f->leaf_value[1] | state};
+	s->simple = (struct scan_match){f->table_mask | f->unsettled | cleaned,
+	                                f->table_value | cleaned};
+	s->streams = s->scan->bitmap && (s->scan->flags & (SCAN_REPORT | SCAN_SELECT)) &&
+	             !s->skips && !s->ages && !s->table->grouped;
+}
+
+/* Tables from the cursor on that lie wholly in range and budget. */
+static uint32_t whole_tables(const struct iopgt_cursor *c)
+{
+	const struct iopgt_geometry *g = &c->table->geometry;
+	/* Going into one, its pages, and leaving it behind. */
+	uint32_t steps = geometry_entries(g, IOPGT_LAST_LEVEL) + 2;
+	uint64_t count = (c->range.last - c->iova + 1) >> geometry_shift(g, c->level);
+	uint64_t left = c->budget > c->looked_at ? c->budget - c->looked_at : 0;
+	uint32_t rest = cursor_rest(c);
+
+	if (cursor_first(c) != c->iova)
+		return 0;
+	if (c->budget && count > left / steps)
+		count = left / steps;
+	return count < rest ? (uint32_t)count : rest;
+}
+
+/* The pages of a table about which nothing else has to be done, linked by d; else null. */
+static inline live_descriptor *simple_table(const struct scan_state *s, uint64_t d)
+{
+	live_descriptor *entries;
+
+	if ((d & s->simple.mask) != s->simple.value)
+		return NULL;
+	entries = table_virt(s->table, format_address(&s->table->format, d));
+	return s->table->opened && entries && cursor_is_below(&s->c, entries) ? NULL : entries;
+}
+
+uint32_t iopgt_scan_tables(struct scan_state *s)
+{
+	const struct iopgt_geometry *g = &s->table->geometry;
+	const uint32_t pages = geometry_entries(g, IOPGT_LAST_LEVEL);
+	const enum run run = reports_all(s) ? RUN_REPORTS : RUN_TAKE;
+	live_descriptor *links = cursor_entry(&s->c);
+	struct pages p = {.iova = s->c.iova};
+	uint32_t count, done = 0;
+
+	if (s->c.level != IOPGT_LAST_LEVEL - 1)
+		return 0;
+	count = whole_tables(&s->c);
+	for (; done < count && !looks_for_kept(s); done++) {
+		const live_descriptor *ahead;
+
+		p.entries = simple_table(s, live_load_table(&links[done]));
+		if (!p.entries)
+			break;
+		ahead = next_table(s, p.iova);
+		s->c.level++;
+		scan_words(s, &p, pages, ahead ? ahead : p.entries, run);
+		s->c.level--;
+		p.iova += geometry_size(g, s->c.level);
+	}
+	s->c.looked_at += (uint64_t)done * (pages + 1);
+	return done;
 }

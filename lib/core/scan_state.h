@@ -16,6 +16,19 @@ struct scan_match {
 	uint64_t mask, value;
 };
 
+/*
+ * Most pages are mostly unmarked. Whether any of 64 has the bit that marks them takes half of
+ * the instructions that which of them do takes; so that is asked first, but seldom where the
+ * answer was yes several times on end.
+ */
+struct scan_sieve {
+	uint64_t bit;        /* of the match, in which marked pages differ from most others */
+	uint32_t pause;      /* pages that come before it is asked again */
+	uint32_t next_pause; /* after the next yes */
+};
+
+#define SCAN_SIEVE_PAUSE 2048 /* about the most pages for which it is not asked */
+
 struct scan_state {
 	struct iopgt_scan *scan;
 	struct iopgt_table *table;
@@ -27,6 +40,9 @@ struct scan_state {
 	struct iopgt_range split;
 	int split_level;
 	struct scan_match match;    /* pages that the scan is after, but for those kept dirty */
+	struct scan_sieve sieve;    /* of those pages */
+	struct scan_match simple;   /* tables of pages about which nothing else has to be done */
+	bool streams;               /* through such tables */
 	struct scan_match marked;   /* blocks that it is after */
 	struct scan_match unmarked; /* most of those that it is not after */
 	bool hops;                  /* over unmarked blocks and holes */
@@ -93,6 +109,16 @@ static inline uint64_t marked_pages(const struct scan_state *s, live_descriptor 
 }
 
 /* --- scan_pages.c --- */
+
+/* Sets up what the others here need. */
+void iopgt_scan_start_pages(struct scan_state *s);
+
+/*
+ * At an entry that links a last-level table, for a scan that streams: deals with tables of
+ * single pages from there on, as many as follow each other, are in range and budget, and ask
+ * for nothing else. Returns how many; the cursor stays.
+ */
+uint32_t iopgt_scan_tables(struct scan_state *s);
 
 /* Deals with `count` single pages from the cursor on, all in its table. */
 void iopgt_scan_pages(struct scan_state *s, uint32_t count);

@@ -244,6 +244,18 @@ static inline uint64_t table_leaf_mask(const struct iopgt_table *table, live_des
 	return live_match(entries, count, f->leaf_mask[kind], f->leaf_value[kind]);
 }
 
+/* The same for pages: fewer instructions where all 64 are. Those at `ahead` will be wanted soon. */
+static inline uint64_t table_page_mask(const struct iopgt_table *table, live_descriptor *entries,
+                                       uint32_t count, const live_descriptor *ahead)
+{
+	const struct iopgt_format *f = &table->format;
+
+	IOPGT_ASSERT(f->leaf_value[1] == f->leaf_mask[1]);
+	if (count == 64 && live_all_have_ahead(entries, f->leaf_value[1], ahead))
+		return UINT64_MAX;
+	return table_leaf_mask(table, entries, count, IOPGT_LAST_LEVEL);
+}
+
 /* Counters of the table that calls change at once. */
 /* NOLINTNEXTLINE(readability-non-const-parameter): it is written to, as an atomic. */
 static inline void table_count(uint32_t *counter, uint32_t change)

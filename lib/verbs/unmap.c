@@ -112,6 +112,7 @@ static uint64_t late_leaves(const struct unmap_state *s, live_descriptor *entrie
 static int unmap_pages(struct unmap_state *s, uint32_t *steps)
 {
 	live_descriptor *entries = cursor_entry(&s->c);
+	const live_descriptor *ahead = cursor_ahead(&s->c) + cursor_index(&s->c);
 	struct iopgt_range removed = {1, 0};
 	uint32_t run = cursor_run(&s->c);
 	uint32_t n = 64 - (cursor_index(&s->c) & 63);
@@ -124,7 +125,7 @@ static int unmap_pages(struct unmap_state *s, uint32_t *steps)
 
 		if (n > run - i)
 			n = run - i;
-		leaves = table_leaf_mask(s->table, &entries[i], n, IOPGT_LAST_LEVEL);
+		leaves = table_page_mask(s->table, &entries[i], n, ahead + i);
 		if (leaves != bits_low(n))
 			leaves |= late_leaves(s, &entries[i], bits_low(n) & ~leaves, &broken);
 		pages += leaves == bits_low(n) ? n : bits_count(leaves);

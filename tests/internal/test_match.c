@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * live_match against a plain loop: the variant that this build has. A program of its own,
- * without a test library, so that it runs wherever the library is compiled for.
+ * live_match, and what tells less of 64 than it, against plain loops: the variant that this build
+ * has. A program of its own, without a test library, so that it runs wherever the library is
+ * compiled for.
  */
 #include "core/live.h"
 
@@ -44,6 +45,47 @@ static uint64_t plain_match(const uint64_t *values, uint32_t count, uint64_t mas
 	return found;
 }
 
+static void fail(const char *what, uint64_t mask, uint64_t value, uint64_t found)
+{
+	fprintf(stderr, "%s, mask %llx, value %llx: found %llx\n", what, (unsigned long long)mask,
+	        (unsigned long long)value, (unsigned long long)found);
+	exit(1);
+}
+
+/* Whether any of 64 has `bit` as the value has it, and whether all have all of these bits. */
+static void check_joined(live_descriptor *entries, const uint64_t *values, uint64_t bit,
+                         uint64_t bits)
+{
+	static const live_descriptor elsewhere[64];
+	uint64_t any = 0, all = UINT64_MAX;
+
+	for (uint32_t i = 0; i < 64; i++) {
+		any |= values[i];
+		all &= values[i];
+	}
+	if (live_may_match_ahead(entries, bit, UINT64_MAX, elsewhere) != ((any & bit) != 0))
+		fail("may match a set bit", bit, UINT64_MAX, any);
+	if (live_may_match_ahead(entries, bit, 0, elsewhere) != ((all & bit) == 0))
+		fail("may match a clear bit", bit, 0, all);
+	if (live_all_have_ahead(entries, bits, elsewhere) != ((all & bits) == bits))
+		fail("all have", bits, bits, all);
+}
+
+/* All alike but for one bit of one of them. */
+static void check_one_differs(live_descriptor *entries)
+{
+	uint64_t alike = random64(), bit = UINT64_C(1) << random64() % 64;
+	uint64_t at = random64() % 64, values[64];
+
+	for (uint32_t i = 0; i < 64; i++) {
+		values[i] = i == at ? alike ^ bit : alike;
+		live_store(&entries[i], values[i]);
+	}
+	check_joined(entries, values, bit, alike);
+	check_joined(entries, values, bit, alike | bit);
+	check_joined(entries, values, UINT64_C(1) << random64() % 64, alike & ~bit);
+}
+
 static void check(live_descriptor *entries, uint32_t count)
 {
 	uint64_t values[64];
@@ -61,12 +103,10 @@ static void check(live_descriptor *entries, uint32_t count)
 	}
 	expected = plain_match(values, count, mask, value);
 	found = live_match(entries, count, mask, value);
-	if (found == expected)
-		return;
-	fprintf(stderr, "count %u, mask %llx, value %llx: found %llx, not %llx\n", (unsigned)count,
-	        (unsigned long long)mask, (unsigned long long)value, (unsigned long long)found,
-	        (unsigned long long)expected);
-	exit(1);
+	if (found != expected)
+		fail("match", mask, value, found);
+	if (count == 64)
+		check_joined(entries, values, UINT64_C(1) << random64() % 64, random64());
 }
 
 int main(void)
@@ -77,6 +117,7 @@ int main(void)
 		return 1;
 	for (uint32_t i = 0; i < ROUNDS; i++) {
 		check(entries + 64 * (i % 2), 64);
+		check_one_differs(entries + 64 * (i % 2));
 		if (i % 16 == 0) {
 			uint32_t count = 1 + (uint32_t)(random64() % 63);
 

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Dirty verbs over full tables that follow each other, in which marks are rare, dense, or
+ * missing for stretches: what is looked for first, and for how long not, changes from 64 pages
+ * to 64 pages and from table to table.
+ */
+#include "random.h"
+#include "test_raw.h"
+
+#define TABLES   4
+#define FIRST(f) (level_size(f, 1) - 2 * block(f)) /* in two tables of level 2 */
+#define SIZE(f)  (TABLES * block(f))
+
+struct row {
+	struct fixture *f;
+	struct random random;
+	uint64_t count; /* pages */
+	bool *marked;
+};
+
+static uint64_t page_of(const struct fixture *f, uint64_t page)
+{
+	return FIRST(f) + page * granule(f);
+}
+
+enum stretch {
+	CLEAN,
+	RARE,
+	DENSE,
+	ALL,
+	READ_ONLY,
+	HOLES,
+	STRETCHES
+};
+
+static bool is_marked(struct row *row, enum stretch stretch)
+{
+	static const unsigned of_1000[] = {[RARE] = 10, [DENSE] = 300, [ALL] = 1000};
+
+	return stretch < READ_ONLY && random_below(&row->random, 1000) < of_1000[stretch];
+}
+
+/* A stretch of some words: their pages, and then what a walker would have marked. */
+static void fill_stretch(struct row *row, uint64_t first, uint64_t count)
+{
+	enum stretch stretch = (enum stretch)random_below(&row->random, STRETCHES);
+	struct fixture *f = row->f;
+	struct raw raw = raw_of(f);
+
+	if (stretch == HOLES)
+		unmap(f, page_of(f, first), count * granule(f));
+	if (stretch == READ_ONLY)
+		protect(f, page_of(f, first), count * granule(f), IOPGT_READ);
+	for (uint64_t page = first; page < first + count; page++) {
+		row->marked[page] = is_marked(row, stretch);
+		if (row->marked[page])
+			raw_store(&raw, raw_slot(&raw, page_of(f, page), 3),
+			          raw_at(&raw, page_of(f, page), 3) ^ RAW_BIT_7);
+	}
+}
+
+/* All of them pages, since the output is aligned to no block. */
+static struct row make_row(struct fixture *f, uint64_t seed)
+{
+	struct row row = {f, {seed_from_environment("IOPGT_SEED", seed)}, SIZE(f) / granule(f), 0};
+	uint64_t count;
+
+	row.marked = test_calloc(row.count, sizeof(*row.marked));
+	map(f, FIRST(f), granule(f), SIZE(f), RW | IOPGT_CLEAN);
+	for (uint64_t page = 0; page < row.count; page += count) {
+		count = 64 * (1 + random_below(&row.random, row.count / 256));
+		if (count > row.count - page)
+			count = row.count - page;
+		fill_stretch(&row, page, count);
+	}
+	return row;
+}
+
+/* Not from the first page of a table, nor to the last of one. */
+static const struct cut {
+	unsigned before, after; /* pages */
+} cuts[] = {{0, 0}, {3, 70}, {64, 1}};
+
+struct call {
+	uint64_t first, last; /* pages */
+	uint64_t marked;
+};
+
+static struct call call_of(const struct row *row, size_t cut)
+{
+	struct call call = {cuts[cut].before, row->count - 1 - cuts[cut].after, 0};
+
+	for (uint64_t page = call.first; page <= call.last; page++)
+		call.marked += row->marked[page];
+	return call;
+}
+
+static uint64_t call_iova(const struct row *row, const struct call *call)
+{
+	return page_of(row->f, call->first);
+}
+
+static uint64_t call_size(const struct row *row, const struct call *call)
+{
+	return (call->last - call->first + 1) * granule(row->f);
+}
+
+/* A bitmap that begins `pages` before the row, 2^more pages a bit. */
+static void row_bitmap(struct row *row, unsigned pages, unsigned more)
+{
+	struct fixture *f = row->f;
+
+	fixture_bitmap(f, FIRST(f) - pages * granule(f), SIZE(f) + 256 * granule(f),
+	               f->config.granule_shift + more);
+}
+
+/* Of two pages to a bit both may be marked. */
+static void expect_reported(struct row *row, const struct call *call, unsigned more)
+{
+	uint64_t group = UINT64_C(1) << more;
+
+	for (uint64_t page = 0; page < row->count; page += group) {
+		bool want = false;
+
+		for (uint64_t at = page; at < page + group; at++)
+			want |= at >= call->first && at <= call->last && row->marked[at];
+		if (bit_at(row->f, page_of(row->f, page)) != want)
+			fail_msg("page %llu: wanted %d", (unsigned long long)page, want);
+	}
+}
+
+static void each_mark_is_reported_once(struct fixture *f)
+{
+	static const unsigned before[] = {0, 64, 5};
+
+	for (size_t i = 0; i < COUNT(cuts) * COUNT(before); i++) {
+		struct row row = make_row(f, 1 + i);
+		struct call call = call_of(&row, i % COUNT(cuts));
+		struct iopgt_op op = new_op(f);
+
+		row_bitmap(&row, before[i / COUNT(cuts)], 0);
+		expect(IOPGT_OK, iopgt_sync_dirty_log(f->table, call_iova(&row, &call),
+		                                      call_size(&row, &call), &f->bitmap, &op));
+		expect_reported(&row, &call, 0);
+		assert_int_equal(op.stats.dirty, call.marked);
+		row_bitmap(&row, before[i / COUNT(cuts)], 0);
+		expect(IOPGT_OK,
+		       iopgt_read_and_clear_dirty(f->table, call_iova(&row, &call),
+		                                  call_size(&row, &call), &f->bitmap, &op));
+		finish(f, &op);
+		expect_reported(&row, &call, 0);
+		assert_int_equal(op.stats.dirty, 2 * call.marked);
+		assert_int_equal(op.stats.cleaned, call.marked);
+		for (uint64_t page = call.first; page <= call.last; page++)
+			row.marked[page] = false;
+		look_dirty(f, FIRST(f), SIZE(f));
+		call = (struct call){0, row.count - 1, 0};
+		expect_reported(&row, &call, 0);
+		unmap(f, FIRST(f), SIZE(f));
+		test_free(row.marked);
+	}
+}
+
+static void two_pages_share_a_bit(struct fixture *f)
+{
+	for (size_t i = 0; i < COUNT(cuts); i++) {
+		struct row row = make_row(f, 20 + i);
+		struct call call = call_of(&row, i);
+		struct iopgt_op op = new_op(f);
+
+		row_bitmap(&row, 4, 1);
+		expect(IOPGT_OK, iopgt_sync_dirty_log(f->table, call_iova(&row, &call),
+		                                      call_size(&row, &call), &f->bitmap, &op));
+		expect_reported(&row, &call, 1);
+		assert_int_equal(op.stats.dirty, call.marked);
+		unmap(f, FIRST(f), SIZE(f));
+		test_free(row.marked);
+	}
+}
+
+static void what_is_given_is_cleaned(struct fixture *f)
+{
+	for (size_t i = 0; i < COUNT(cuts); i++) {
+		struct row row = make_row(f, 30 + i);
+		struct call call = call_of(&row, i);
+		struct iopgt_op op = new_op(f);
+		uint64_t cleaned = 0;
+
+		row_bitmap(&row, 0, 0);
+		for (uint64_t page = 0; page < row.count; page++) {
+			if (random_chance(&row.random, 2))
+				continue;
+			set_bits(f, page_of(f, page), granule(f));
+			if (page < call.first || page > call.last)
+				continue;
+			cleaned += row.marked[page];
+			row.marked[page] = false;
+		}
+		expect(IOPGT_OK, iopgt_clear_dirty_log(f->table, call_iova(&row, &call),
+		                                       call_size(&row, &call), &f->bitmap, &op));
+		finish(f, &op);
+		assert_int_equal(op.stats.cleaned, cleaned);
+		look_dirty(f, FIRST(f), SIZE(f));
+		call = (struct call){0, row.count - 1, 0};
+		expect_reported(&row, &call, 0);
+		unmap(f, FIRST(f), SIZE(f));
+		test_free(row.marked);
+	}
+}
+
+/* Whole tables at once, or page by page of the last one: one entry is counted as often. */
+static void each_entry_is_looked_at_once(struct fixture *f)
+{
+	uint64_t pages = block(f) / granule(f), before = 0;
+
+	map(f, FIRST(f), granule(f), SIZE(f), RW | IOPGT_CLEAN);
+	row_bitmap(&(struct row){.f = f}, 0, 0);
+	for (uint64_t count = pages - 1; count <= TABLES * pages; count++) {
+		struct iopgt_op op = new_op(f);
+
+		if (count % pages > 1 && count % pages < pages - 1)
+			continue;
+		expect(IOPGT_OK, iopgt_sync_dirty_log(f->table, FIRST(f), count * granule(f),
+		                                      &f->bitmap, &op));
+		/* The first page of a table: going into it, and leaving it, too; or into two. */
+		if (before && count % pages != pages - 1)
+			assert_int_equal(op.stats.looked_at - before, count % pages != 1       ? 1
+			                                              : count == 2 * pages + 1 ? 5
+			                                                                       : 3);
+		before = op.stats.looked_at;
+	}
+}
+
+static const struct fixture_test tests[] = {
+	TEST(FIXTURE_GRANULES | FIXTURE_STAGES, each_mark_is_reported_once),
+	TEST(FIXTURE_GRANULES | FIXTURE_STAGES, two_pages_share_a_bit),
+	TEST(FIXTURE_GRANULES | FIXTURE_STAGES, what_is_given_is_cleaned),
+	TEST(FIXTURE_GRANULES, each_entry_is_looked_at_once),
+};
+
+int main(void)
+{
+	return FIXTURE_RUN(tests);
+}
