@@ -18,14 +18,18 @@ static inline void fill_eights(live_descriptor *entries, uint32_t count, uint64_
 {
 	fill_pair *pairs = (void *)entries;
 	fill_pair *end = pairs + count / 2;
-	fill_pair next = {value, value + step};
-	fill_pair pair = {2 * step, 2 * step};
+	fill_pair pair = {2 * step, 2 * step}, eight = 4 * pair;
+	fill_pair a = {value, value + step}, b = a + pair, c = b + pair, d = c + pair;
 
-	for (; pairs < end; pairs += 4, next += 4 * pair) {
-		pairs[0] = next;
-		pairs[1] = next + pair;
-		pairs[2] = next + 2 * pair;
-		pairs[3] = next + 3 * pair;
+	for (; pairs < end; pairs += 4) {
+		pairs[0] = a;
+		pairs[1] = b;
+		pairs[2] = c;
+		pairs[3] = d;
+		a += eight;
+		b += eight;
+		c += eight;
+		d += eight;
 	}
 }
 #endif

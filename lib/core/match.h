@@ -90,6 +90,25 @@ static inline uint64_t match_16(live_descriptor *entries, uint64_t mask, uint64_
 
 	return (uint32_t)__builtin_ia32_pmovmskb128((match_i8)(all == both));
 }
+
+static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value,
+                                const live_descriptor *ahead, bool fetches)
+{
+	uint64_t found;
+
+	MATCH_FETCH(0);
+	MATCH_FETCH(8);
+	found = match_16(entries, mask, value);
+	MATCH_FETCH(16);
+	MATCH_FETCH(24);
+	found |= match_16(entries + 16, mask, value) << 16;
+	MATCH_FETCH(32);
+	MATCH_FETCH(40);
+	found |= match_16(entries + 32, mask, value) << 32;
+	MATCH_FETCH(48);
+	MATCH_FETCH(56);
+	return found | match_16(entries + 48, mask, value) << 48;
+}
 #endif
 
 #ifdef MATCH_NEON
@@ -147,46 +166,29 @@ static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_
 	 (((LIVE_SWAP(atomic_load_explicit(entry, memory_order_relaxed)) ^ value) & mask) - 1) >>  \
 	         63)
 
-static inline uint64_t match_8(live_descriptor *entries, uint64_t mask, uint64_t value)
-{
-	/* From the last to the first: a shift and a sum are one instruction. */
-	uint64_t found = MATCH_BIT(&entries[7]);
-
-	found = 2 * found + MATCH_BIT(&entries[6]);
-	found = 2 * found + MATCH_BIT(&entries[5]);
-	found = 2 * found + MATCH_BIT(&entries[4]);
-	found = 2 * found + MATCH_BIT(&entries[3]);
-	found = 2 * found + MATCH_BIT(&entries[2]);
-	found = 2 * found + MATCH_BIT(&entries[1]);
-	return 2 * found + MATCH_BIT(&entries[0]);
-}
-#undef MATCH_BIT
-
-static inline uint64_t match_16(live_descriptor *entries, uint64_t mask, uint64_t value)
-{
-	return match_8(entries, mask, value) | match_8(entries + 8, mask, value) << 8;
-}
-#endif
-
-#ifndef MATCH_NEON
 static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value,
                                 const live_descriptor *ahead, bool fetches)
 {
-	uint64_t found;
+	uint64_t found = 0;
 
-	MATCH_FETCH(0);
-	MATCH_FETCH(8);
-	found = match_16(entries, mask, value);
-	MATCH_FETCH(16);
-	MATCH_FETCH(24);
-	found |= match_16(entries + 16, mask, value) << 16;
-	MATCH_FETCH(32);
-	MATCH_FETCH(40);
-	found |= match_16(entries + 32, mask, value) << 32;
-	MATCH_FETCH(48);
-	MATCH_FETCH(56);
-	return found | match_16(entries + 48, mask, value) << 48;
+	for (uint32_t i = 0; i < 64; i += 8) {
+		/* From the last to the first: a shift and a sum are one instruction. */
+		uint64_t eight;
+
+		MATCH_FETCH(i);
+		eight = MATCH_BIT(&entries[i + 7]);
+		eight = 2 * eight + MATCH_BIT(&entries[i + 6]);
+		eight = 2 * eight + MATCH_BIT(&entries[i + 5]);
+		eight = 2 * eight + MATCH_BIT(&entries[i + 4]);
+		eight = 2 * eight + MATCH_BIT(&entries[i + 3]);
+		eight = 2 * eight + MATCH_BIT(&entries[i + 2]);
+		eight = 2 * eight + MATCH_BIT(&entries[i + 1]);
+		eight = 2 * eight + MATCH_BIT(&entries[i]);
+		found |= eight << i;
+	}
+	return found;
 }
+#undef MATCH_BIT
 #endif
 
 #endif

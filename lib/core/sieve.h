@@ -13,15 +13,30 @@
 #ifdef MATCH_SCALAR
 typedef uint64_t sieve_part;
 
+static inline sieve_part sieve_join_1(live_descriptor *entry, sieve_part part, bool all)
+{
+	uint64_t raw;
+
+	LIVE_STEP(LIVE_LOAD, entry);
+	raw = atomic_load_explicit(entry, memory_order_relaxed);
+	return all ? part & raw : part | raw;
+}
+
+/*
+ * In full, since the compiler would make it a loop. The asm, no instruction, has it join them here:
+ * else it keeps all that was loaded until the end.
+ */
 static inline sieve_part sieve_join_8(live_descriptor *entries, sieve_part part, bool all)
 {
-	for (uint32_t i = 0; i < 8; i++) {
-		uint64_t raw;
-
-		LIVE_STEP(LIVE_LOAD, &entries[i]);
-		raw = atomic_load_explicit(&entries[i], memory_order_relaxed);
-		part = all ? part & raw : part | raw;
-	}
+	part = sieve_join_1(&entries[0], part, all);
+	part = sieve_join_1(&entries[1], part, all);
+	part = sieve_join_1(&entries[2], part, all);
+	part = sieve_join_1(&entries[3], part, all);
+	part = sieve_join_1(&entries[4], part, all);
+	part = sieve_join_1(&entries[5], part, all);
+	part = sieve_join_1(&entries[6], part, all);
+	part = sieve_join_1(&entries[7], part, all);
+	__asm__("" : "+r"(part));
 	return part;
 }
 
