@@ -407,11 +407,12 @@ uint32_t iopgt_scan_tables(struct scan_state *s)
 	if (s->c.level != IOPGT_LAST_LEVEL - 1)
 		return 0;
 	count = whole_tables(&s->c);
-	for (; done < count && !looks_for_kept(s); done++) {
+	for (; done < count; done++) {
 		const live_descriptor *ahead;
 
 		p.entries = simple_table(s, live_load_table(&links[done]));
-		if (!p.entries)
+		/* Asked after the link is seen: kept marks are noted before they are linked. */
+		if (!p.entries || looks_for_kept(s))
 			break;
 		ahead = next_table(s, p.iova);
 		s->c.level++;
