@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * stream-SIZE-BITS: the streaming read by narrower vectors than the machine's widest,
- * which are what code compiled for all machines of a kind has. scan-SIZE-BITS: the least
- * that a scan takes with vectors of that width; 1 % of the pages are dirty. write-SIZE-BITS:
- * the streaming write.
+ * which are what code compiled for all machines of a kind has. scan-SIZE-BITS: a scan that
+ * compares each descriptor, with vectors of that width; 1 % of the pages are dirty.
+ * write-SIZE-BITS: the streaming write.
  */
 #include "space.h"
 #include "yardstick.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Scans by hand-written vector code that know these descriptors and nothing else: what a
- * scan can reach with vectors of a width, where the streaming read asks for none of the
- * comparing and packing.
+ * scan that compares each can reach with vectors of a width, where the streaming read asks for
+ * none of the comparing and packing.
  */
 #include "space.h"
 #include "yardstick.h"
