@@ -233,18 +233,40 @@ static inline struct pages pages_behind(const struct pages *p, size_t count, uns
 	return (struct pages){p->entries + count, p->iova + ((uint64_t)count << shift), p->mask};
 }
 
-/* Whether none of 64 pages has the mark, if it is easily told. */
-static inline bool sieve_tells_none(struct scan_sieve *sieve, live_descriptor *entries,
-                                    uint64_t value, const live_descriptor *ahead)
+/* Of up to 64 times 64 pages: bit i: some of the 64 from 64 * i on may have the mark. */
+static inline uint64_t sieve_words(const struct scan_state *s, live_descriptor *entries,
+                                   uint32_t words, const live_descriptor *ahead)
 {
-	if (!live_may_match_ahead(entries, sieve->bit, value, ahead)) {
-		sieve->next_pause = 0;
-		return true;
+	const uint64_t bit = s->sieve.bit, value = s->match.value;
+	uint64_t some = 0;
+
+	for (uint32_t i = 0; i < words; i++)
+		some |= (uint64_t)live_may_match_ahead(entries + 64 * i, bit, value, ahead + 64 * i)
+		        << i;
+	return some;
+}
+
+/* The same, where it is worth asking; else all of them. */
+static inline uint64_t words_to_match(struct scan_state *s, live_descriptor *entries,
+                                      uint32_t words, const live_descriptor **ahead)
+{
+	struct scan_sieve *sieve = &s->sieve;
+	uint64_t some;
+
+	if (sieve->pause) {
+		sieve->pause--;
+		return bits_low(words);
 	}
-	sieve->pause = sieve->next_pause;
-	if (sieve->next_pause < SCAN_SIEVE_PAUSE)
-		sieve->next_pause = 2 * sieve->next_pause + 64;
-	return false;
+	some = sieve_words(s, entries, words, *ahead);
+	*ahead = entries; /* what is ahead has been fetched */
+	if (4 * bits_count(some) <= 3 * words) {
+		sieve->next_pause = 0;
+	} else {
+		sieve->pause = sieve->next_pause;
+		if (sieve->next_pause < SCAN_SIEVE_PAUSE)
+			sieve->next_pause = 2 * sieve->next_pause + 1;
+	}
+	return some;
 }
 
 /* The word of the bitmap for 64 pages from iova on, if the run reports and it begins there. */
@@ -257,46 +279,57 @@ static live_descriptor *whole_words(const struct scan_state *s, uint64_t iova, e
 }
 
 /*
- * Whole 64 of pages, from p on, while as many are fetched from `ahead`. Returns how many pages are
- * done: all, or those before the end of the run.
+ * Whole 64 of pages, 512 at most, from p on, while as many are fetched from `ahead`. Returns how
+ * many pages are done: all, or those before the end of the run.
  */
-static __attribute__((noinline)) size_t scan_words(struct scan_state *s, const struct pages *p,
-                                                   size_t count, const live_descriptor *ahead,
-                                                   enum run run)
+static __attribute__((noinline)) uint32_t scan_words(struct scan_state *s, const struct pages *p,
+                                                     uint32_t count, const live_descriptor *ahead,
+                                                     enum run run)
 {
-	live_descriptor *words = whole_words(s, p->iova, run);
+	live_descriptor *bits = whole_words(s, p->iova, run);
 	const struct scan_match match = s->match;
 	unsigned shift = s->table->geometry.granule_shift;
 	bool cleans = (s->scan->flags & SCAN_CLEAN) != 0;
-	size_t done = 0, ask = s->sieve.pause;
+	uint64_t some = words_to_match(s, p->entries, count / 64, &ahead);
 	uint32_t dirty = 0;
 
-	for (; done < count; done += 64) {
-		live_descriptor *entries = p->entries + done;
-		struct pages found;
+	for (; some; some &= some - 1) {
+		uint32_t word = bits_lowest(some);
+		struct pages found = pages_behind(p, 64 * word, shift);
 
-		if (done >= ask) {
-			if (sieve_tells_none(&s->sieve, entries, match.value, ahead + done))
-				continue;
-			ask = done + s->sieve.pause;
-		}
-		found.mask = live_match_ahead(entries, match.mask, match.value, ahead + done);
+		found.mask =
+			live_match_ahead(found.entries, match.mask, match.value, ahead + 64 * word);
 		if (!found.mask)
 			continue;
-		found.entries = entries;
-		found.iova = p->iova + ((uint64_t)done << shift);
-		if (words) {
+		if (bits) {
 			dirty += bits_count(found.mask);
-			live_set(&words[done / 64], found.mask);
+			live_set(&bits[word], found.mask);
 			if (cleans)
 				clean_pages(s, &found, found.mask);
 		} else if (!found_pages(s, found, run)) {
-			break;
+			return 64 * word;
 		}
 	}
-	s->sieve.pause = ask > done ? (uint32_t)(ask - done) : 0;
 	s->op->stats.dirty += dirty;
 	s->op->stats.cleaned += cleans ? dirty : 0;
+	return count;
+}
+
+/* Any number of them. */
+static inline uint32_t scan_all_words(struct scan_state *s, const struct pages *p, uint32_t count,
+                                      const live_descriptor *ahead, enum run run)
+{
+	/* A run that ends before what it finds looks no further than that. */
+	const uint32_t most = run == RUN_LOOKS ? 64 : 512;
+	uint32_t done = 0, part, n;
+
+	do {
+		const struct pages rest = pages_behind(p, done, s->table->geometry.granule_shift);
+
+		part = count - done < most ? count - done : most;
+		n = scan_words(s, &rest, part, ahead + done, run);
+		done += n;
+	} while (n == part && done < count);
 	return done;
 }
 
@@ -327,7 +360,7 @@ static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 	if (done < end) {
 		const struct pages words = pages_behind(&p, done, shift);
 
-		done += scan_words(s, &words, end - done, ahead + done, run);
+		done += scan_all_words(s, &words, (uint32_t)(end - done), ahead + done, run);
 		if (done < end)
 			return (uint32_t)done;
 	}
@@ -416,7 +449,7 @@ uint32_t iopgt_scan_tables(struct scan_state *s)
 			break;
 		ahead = next_table(s, p.iova);
 		s->c.level++;
-		scan_words(s, &p, pages, ahead ? ahead : p.entries, run);
+		scan_all_words(s, &p, pages, ahead ? ahead : p.entries, run);
 		s->c.level--;
 		p.iova += geometry_size(g, s->c.level);
 	}

@@ -19,15 +19,15 @@ struct scan_match {
 /*
  * Most pages are mostly unmarked. Whether any of 64 has the bit that marks them takes half of
  * the instructions that which of them do takes; so that is asked first, but seldom where the
- * answer was yes several times on end.
+ * answer was mostly yes.
  */
 struct scan_sieve {
 	uint64_t bit;        /* of the match, in which marked pages differ from most others */
-	uint32_t pause;      /* pages that come before it is asked again */
-	uint32_t next_pause; /* after the next yes */
+	uint32_t pause;      /* how often it is not asked, from now on */
+	uint32_t next_pause; /* after the next such answer */
 };
 
-#define SCAN_SIEVE_PAUSE 2048 /* about the most pages for which it is not asked */
+#define SCAN_SIEVE_PAUSE 31 /* at most */
 
 struct scan_state {
 	struct iopgt_scan *scan;
