@@ -231,11 +231,52 @@ static void each_entry_is_looked_at_once(struct fixture *f)
 	}
 }
 
+static int ignore_run(void *context, uint64_t iova, uint64_t size)
+{
+	(void)context;
+	(void)iova;
+	(void)size;
+	return 0;
+}
+
+/* A visit takes entry after entry, whole tables or not. */
+static void expect_the_pieces_of_a_visit(struct fixture *f, uint64_t budget)
+{
+	static const struct iopgt_dirty_visitor visitor = {ignore_run, NULL};
+	uint64_t at = FIRST(f), end = FIRST(f) + SIZE(f);
+	int error;
+
+	do {
+		struct iopgt_op op = {.budget = budget}, visit = {.budget = budget};
+
+		error = iopgt_sync_dirty_log(f->table, at, end - at, &f->bitmap, &op);
+		expect(error, iopgt_for_each_dirty(f->table, at, end - at, &visitor, &visit));
+		assert_int_equal(op.next, visit.next);
+		assert_int_equal(op.stats.looked_at, visit.stats.looked_at);
+		at = op.next;
+	} while (error == IOPGT_AGAIN);
+	expect(IOPGT_OK, error);
+	assert_int_equal(at, end);
+}
+
+/* Where about so many tables are within the budget, or one of their last pages is not. */
+static void pieces_end_where_those_of_a_visit_do(struct fixture *f)
+{
+	uint64_t pages = block(f) / granule(f);
+
+	map(f, FIRST(f), granule(f), SIZE(f), RW | IOPGT_CLEAN);
+	row_bitmap(&(struct row){.f = f}, 0, 0);
+	for (unsigned tables = 1; tables <= TABLES; tables++)
+		for (unsigned more = 0; more <= 3 * TABLES; more++)
+			expect_the_pieces_of_a_visit(f, tables * pages + more);
+}
+
 static const struct fixture_test tests[] = {
 	TEST(FIXTURE_GRANULES | FIXTURE_STAGES, each_mark_is_reported_once),
 	TEST(FIXTURE_GRANULES | FIXTURE_STAGES, two_pages_share_a_bit),
 	TEST(FIXTURE_GRANULES | FIXTURE_STAGES, what_is_given_is_cleaned),
 	TEST(FIXTURE_GRANULES, each_entry_is_looked_at_once),
+	TEST(FIXTURE_GRANULES, pieces_end_where_those_of_a_visit_do),
 };
 
 int main(void)
