@@ -200,6 +200,53 @@ static void a_reader_says_what_leads_nowhere_or_round(void **state)
 	uproot(&tree);
 }
 
+/* From entry 1 of level 2 to entry 3, of which 2 are good tables, and one page accessed. */
+static void expect_read_stops_at_entry_3(struct tree *tree, struct iopgt_table *table)
+{
+	uint64_t words[3 * 2048 / 64] = {0}, at = iova_of(tree, 2, 1);
+	uint64_t entries = RAW_SPACE(tree->config.granule_shift - 3);
+	const struct iopgt_bitmap bitmap = {words, at, 3 * entries, tree->config.granule_shift};
+	struct iopgt_op op = {0};
+
+	expect(IOPGT_BAD_TABLE,
+	       iopgt_read_and_clear_accessed(table, at, 3 * size_at(tree, 2), &bitmap, &op));
+	assert_int_equal(op.next, iova_of(tree, 2, 3));
+	assert_int_equal(op.stats.dirty, 1);
+	for (uint64_t page = 0; page < 3 * entries; page++)
+		assert_int_equal(iopgt_bitmap_test(&bitmap, at + page * size_at(tree, 3)),
+		                 page == 1);
+	expect(IOPGT_OK, iopgt_op_finish(&op));
+}
+
+/*
+ * Nobody may change the tree of an owner; if somebody did, a scan of one table after the
+ * other does not take for pages what is none, either.
+ */
+static void an_owner_says_what_leads_round_by_now(void **state)
+{
+	void (*const apply[])(struct tree *) = {links_itself, links_the_one_above};
+	static const struct options options[] = {
+		{IOPGT_STAGE1_EL1, IOPGT_CONFIG_ACCESS_FLAG, IOPGT_DIRTY_HARDWARE, 12, 2, 0, 0},
+		{IOPGT_STAGE1_EL2, IOPGT_CONFIG_ACCESS_FLAG, IOPGT_DIRTY_NONE, 14, 1, 0, 0},
+		{IOPGT_STAGE2, IOPGT_CONFIG_ACCESS_FLAG, IOPGT_DIRTY_SOFTWARE, 12, 0, 0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(apply) * COUNT(options); i++) {
+		struct iopgt_table table;
+		struct tree tree;
+
+		plant(&tree, &options[i / COUNT(apply)]);
+		put(&tree, 2, 2, new_table(&tree) | RAW_TABLE);
+		expect(IOPGT_OK, open_as(&tree, IOPGT_OPEN_OWNING, &table, NULL));
+		apply[i % COUNT(apply)](&tree);
+		expect_read_stops_at_entry_3(&tree, &table);
+		put(&tree, 2, 3, 0);
+		expect(IOPGT_OK, iopgt_fini(&table));
+		uproot(&tree);
+	}
+}
+
 static void tables_beyond_the_output_space(void **state)
 {
 	static const struct options small = {
@@ -315,6 +362,7 @@ int main(void)
 		cmocka_unit_test(the_tree_of_these_tests_is_good),
 		cmocka_unit_test(tables_that_break_a_rule),
 		cmocka_unit_test(a_reader_says_what_leads_nowhere_or_round),
+		cmocka_unit_test(an_owner_says_what_leads_round_by_now),
 		cmocka_unit_test(tables_beyond_the_output_space),
 		cmocka_unit_test(misaligned_tables),
 		cmocka_unit_test(software_bits_of_tables_hide_no_loop),
