@@ -2,7 +2,7 @@
 /*
  * Dirty verbs over full tables that follow each other, in which marks are rare, dense, or
  * missing for stretches: what is looked for first, and for how long not, changes from 64 pages
- * to 64 pages and from table to table.
+ * to 64 pages and from table to table. And where a budget or a visitor ends a call among them.
  */
 #include "random.h"
 #include "test_raw.h"
@@ -271,11 +271,49 @@ static void pieces_end_where_those_of_a_visit_do(struct fixture *f)
 			expect_the_pieces_of_a_visit(f, tables * pages + more);
 }
 
+static int stop_at_once(void *context, uint64_t iova, uint64_t size)
+{
+	struct iopgt_mapping *run = context;
+
+	assert_int_equal(run->size, 0);
+	run->iova = iova;
+	run->size = size;
+	return 1;
+}
+
+/* The tables behind the stop are not looked at: what is to come first is there still. */
+static void a_stopped_visit_goes_on_at_the_next_run(struct fixture *f)
+{
+	const uint64_t step = block(f) / granule(f) / 4 + 1, pages = SIZE(f) / granule(f);
+	struct raw raw = raw_of(f);
+	uint64_t at = FIRST(f);
+
+	map(f, FIRST(f), granule(f), SIZE(f), RW | IOPGT_CLEAN);
+	for (uint64_t page = 0; page < pages; page += step)
+		raw_store(&raw, raw_slot(&raw, page_of(f, page), 3),
+		          raw_at(&raw, page_of(f, page), 3) ^ RAW_BIT_7);
+	for (uint64_t page = 0; page < pages; page += step) {
+		struct iopgt_mapping run = {0};
+		const struct iopgt_dirty_visitor visitor = {stop_at_once, &run};
+		struct iopgt_op op = {.flags = IOPGT_OP_CLEAR};
+
+		expect(1,
+		       iopgt_for_each_dirty(f->table, at, FIRST(f) + SIZE(f) - at, &visitor, &op));
+		finish(f, &op);
+		assert_int_equal(run.iova, page_of(f, page));
+		assert_int_equal(run.size, granule(f));
+		at = op.next;
+		assert_int_equal(at, page + step < pages ? page_of(f, page + step)
+		                                         : FIRST(f) + SIZE(f));
+	}
+}
+
 static const struct fixture_test tests[] = {
 	TEST(FIXTURE_GRANULES | FIXTURE_STAGES, each_mark_is_reported_once),
 	TEST(FIXTURE_GRANULES | FIXTURE_STAGES, two_pages_share_a_bit),
 	TEST(FIXTURE_GRANULES | FIXTURE_STAGES, what_is_given_is_cleaned),
 	TEST(FIXTURE_GRANULES, each_entry_is_looked_at_once),
+	TEST(FIXTURE_GRANULES | FIXTURE_STAGES, a_stopped_visit_goes_on_at_the_next_run),
 	TEST(FIXTURE_GRANULES, pieces_end_where_those_of_a_visit_do),
 };
 
