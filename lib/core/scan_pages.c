@@ -396,8 +396,7 @@ void iopgt_scan_start_pages(struct scan_state *s)
 	s->match = (struct scan_match){f->leaf_mask[1] | bits, f->leaf_value[1] | state};
 	s->simple = (struct scan_match){f->table_mask | f->unsettled | cleaned,
 	                                f->table_value | cleaned};
-	s->streams = s->scan->bitmap && (s->scan->flags & (SCAN_REPORT | SCAN_SELECT)) &&
-	             !s->skips && !s->ages && !s->table->grouped;
+	s->streams = s->scan->bitmap && !s->skips && !s->ages && !s->table->grouped;
 }
 
 /* Tables from the cursor on that lie wholly in range and budget. */
