@@ -244,16 +244,14 @@ static inline uint64_t table_leaf_mask(const struct iopgt_table *table, live_des
 	return live_match(entries, count, f->leaf_mask[kind], f->leaf_value[kind]);
 }
 
-/* The same for pages: fewer instructions where all 64 are. Those at `ahead` will be wanted soon. */
-static inline uint64_t table_page_mask(const struct iopgt_table *table, live_descriptor *entries,
-                                       uint32_t count, const live_descriptor *ahead)
+/* Whether all 64 entries of a last-level table are pages. Those at `ahead` will be wanted soon. */
+static inline bool table_all_pages(const struct iopgt_table *table, live_descriptor *entries,
+                                   const live_descriptor *ahead)
 {
 	const struct iopgt_format *f = &table->format;
 
 	IOPGT_ASSERT(f->leaf_value[1] == f->leaf_mask[1]);
-	if (count == 64 && live_all_have_ahead(entries, f->leaf_value[1], ahead))
-		return UINT64_MAX;
-	return table_leaf_mask(table, entries, count, IOPGT_LAST_LEVEL);
+	return live_all_have_ahead(entries, f->leaf_value[1], ahead);
 }
 
 /* Counters of the table that calls change at once. */

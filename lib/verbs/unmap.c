@@ -108,11 +108,21 @@ static uint64_t late_leaves(const struct unmap_state *s, live_descriptor *entrie
 	return leaves;
 }
 
+/* Whether a table that goes whole is full of pages, while the next one is fetched. */
+static bool is_full(const struct unmap_state *s, live_descriptor *entries, uint32_t count)
+{
+	const live_descriptor *ahead = cursor_ahead(&s->c);
+
+	for (uint32_t i = 0; i < count; i += 64)
+		if (!table_all_pages(s->table, &entries[i], &ahead[i]))
+			return false;
+	return true;
+}
+
 /* Pages from the cursor on; *steps: how many entries are done. */
 static int unmap_pages(struct unmap_state *s, uint32_t *steps)
 {
 	live_descriptor *entries = cursor_entry(&s->c);
-	const live_descriptor *ahead = cursor_ahead(&s->c) + cursor_index(&s->c);
 	struct iopgt_range removed = {1, 0};
 	uint32_t run = cursor_run(&s->c);
 	uint32_t n = 64 - (cursor_index(&s->c) & 63);
@@ -120,12 +130,17 @@ static int unmap_pages(struct unmap_state *s, uint32_t *steps)
 	uint32_t pages = 0;
 	bool broken = false;
 
+	*steps = run;
+	if (whole && is_full(s, entries, run)) {
+		s->op->stats.unmapped += run;
+		return IOPGT_OK;
+	}
 	for (uint32_t i = 0; i < run; i += n, n = 64) {
 		uint64_t leaves;
 
 		if (n > run - i)
 			n = run - i;
-		leaves = table_page_mask(s->table, &entries[i], n, ahead + i);
+		leaves = table_leaf_mask(s->table, &entries[i], n, IOPGT_LAST_LEVEL);
 		if (leaves != bits_low(n))
 			leaves |= late_leaves(s, &entries[i], bits_low(n) & ~leaves, &broken);
 		pages += leaves == bits_low(n) ? n : bits_count(leaves);
@@ -142,7 +157,6 @@ static int unmap_pages(struct unmap_state *s, uint32_t *steps)
 		table_clean(s->table, entries, run);
 		gather_at_cursor(s->table, s->op, &s->c, removed);
 	}
-	*steps = run;
 	return broken ? IOPGT_BUSY : IOPGT_OK;
 }
 
