@@ -399,21 +399,24 @@ void iopgt_scan_start_pages(struct scan_state *s)
 	s->streams = s->scan->bitmap && !s->skips && !s->ages && !s->table->grouped;
 }
 
-/* Tables from the cursor on that lie wholly in range and budget. */
+/* Tables from the cursor on that lie wholly in the range. */
 static uint32_t whole_tables(const struct iopgt_cursor *c)
 {
-	const struct iopgt_geometry *g = &c->table->geometry;
-	/* Going into one, its pages, and leaving it behind. */
-	uint32_t steps = geometry_entries(g, IOPGT_LAST_LEVEL) + 2;
-	uint64_t count = (c->range.last - c->iova + 1) >> geometry_shift(g, c->level);
-	uint64_t left = c->budget > c->looked_at ? c->budget - c->looked_at : 0;
+	unsigned shift = geometry_shift(&c->table->geometry, c->level);
+	uint64_t count = (c->range.last - c->iova + 1) >> shift;
 	uint32_t rest = cursor_rest(c);
 
 	if (cursor_first(c) != c->iova)
 		return 0;
-	if (c->budget && count > left / steps)
-		count = left / steps;
 	return count < rest ? (uint32_t)count : rest;
+}
+
+/* Entries that may be looked at before the call ends. */
+static uint64_t budget_left(const struct iopgt_cursor *c)
+{
+	if (!c->budget)
+		return UINT64_MAX;
+	return c->budget > c->looked_at ? c->budget - c->looked_at : 0;
 }
 
 /* The pages of a table about which nothing else has to be done, linked by d; else null. */
@@ -431,15 +434,18 @@ uint32_t iopgt_scan_tables(struct scan_state *s)
 {
 	const struct iopgt_geometry *g = &s->table->geometry;
 	const uint32_t pages = geometry_entries(g, IOPGT_LAST_LEVEL);
+	/* Going into a table, its pages, and leaving it behind. */
+	const uint32_t steps = 1 + pages + 1;
 	const enum run run = reports_all(s) ? RUN_REPORTS : RUN_TAKE;
 	live_descriptor *links = cursor_entry(&s->c);
 	struct pages p = {.iova = s->c.iova};
+	uint64_t left = budget_left(&s->c);
 	uint32_t count, done = 0;
 
 	if (s->c.level != IOPGT_LAST_LEVEL - 1)
 		return 0;
 	count = whole_tables(&s->c);
-	for (; done < count; done++) {
+	for (; done < count && left >= steps; done++, left -= steps) {
 		const live_descriptor *ahead;
 
 		p.entries = simple_table(s, live_load_table(&links[done]));
@@ -452,6 +458,7 @@ uint32_t iopgt_scan_tables(struct scan_state *s)
 		s->c.level--;
 		p.iova += geometry_size(g, s->c.level);
 	}
-	s->c.looked_at += (uint64_t)done * (pages + 1);
+	/* Leaving each behind is counted by who steps over them. */
+	s->c.looked_at += (uint64_t)done * (steps - 1);
 	return done;
 }
