@@ -46,8 +46,8 @@ ORDER = re.compile(r"\bmemory_order_\w+")
 DEFINITION = re.compile(r"^[A-Za-z_][^;{}#]*?\b(?!__attribute__)(\w+)\([^;{}]*\)\s*\n\{", re.M)
 MACRO = re.compile(r"^#define (\w+)(?:\\\n|.)*", re.M)
 DECLARATION = re.compile(r"^[A-Za-z_](?:[^;{}#=]*?[\s*])?(\w+)\(", re.M)
-# For the thread alone: it tells a compiler what to merge.
-SIGNAL = re.compile(r"\batomic_signal_fence\(\w+\)")
+# For the thread alone, and no instructions: they tell a compiler what to merge, and where.
+SIGNAL = re.compile(r'\batomic_signal_fence\(\w+\)|\b__asm__(?: volatile)?\(""[^;]*\)(?=;)')
 SKIPPED = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.S)
 
 # One place. `name`: file, function, primitive, and which of its kind there.
@@ -62,7 +62,7 @@ class Unknown(Exception):
 
 def without_comments(text):
     """The same, of the same length, with blanks for comments and strings."""
-    for pattern in (SKIPPED, SIGNAL):
+    for pattern in (SIGNAL, SKIPPED):
         text = pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
     return text
 
