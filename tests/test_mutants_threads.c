@@ -87,6 +87,17 @@ static int read_dirty_where_it_maps(struct pair *pair, uint64_t iova)
 	return read_pages(pair, iova, 64 * GRANULE);
 }
 
+/* Whole tables in a row, of which the first one is there, or was linked in the round before. */
+static int read_whole_tables(struct pair *pair, uint64_t iova)
+{
+	uint64_t words[2 * BLOCK / GRANULE / 64] = {0};
+	const struct iopgt_bitmap bitmap = {words, iova - BLOCK, 2 * BLOCK / GRANULE, 12};
+	struct iopgt_op op = new_op();
+	int error = iopgt_sync_dirty_log(pair->table, iova - BLOCK, 2 * BLOCK, &bitmap, &op);
+
+	return error ? error : iopgt_op_finish(&op);
+}
+
 /* Tables of its own: both threads count theirs. */
 static int map_elsewhere(struct pair *pair, uint64_t iova)
 {
@@ -233,10 +244,10 @@ static void run(struct pair *pair, int (*beside)(struct pair *pair, uint64_t iov
 /* --- Tests --- */
 
 static int (*const calls[])(struct pair *pair, uint64_t iova) = {
-	map_beside,  unmap_beside,  protect_beside, merge_beside,
-	trim_beside, map_elsewhere, count_tables,   read_dirty_where_it_maps,
-	read_dirty,  translate,     access_fault,   visit,
-	dump,
+	map_beside,  unmap_beside,      protect_beside, merge_beside,
+	trim_beside, map_elsewhere,     count_tables,   read_dirty_where_it_maps,
+	read_dirty,  translate,         access_fault,   visit,
+	dump,        read_whole_tables,
 };
 
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
