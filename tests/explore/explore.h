@@ -232,6 +232,7 @@ struct explore {
 	const struct explore_scenario *scenario;
 	struct explore_cpu cpus[EXPLORE_CPUS];
 	uint64_t words[EXPLORE_WORDS + 2 * EXPLORE_GUARD]; /* the one bitmap */
+	uint64_t seen[EXPLORE_WORDS]; /* bits of it that were set when a call was finished */
 	ucontext_t main;
 	uint32_t current;
 	bool inside;     /* a CPU is running, its accesses are steps */

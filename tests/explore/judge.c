@@ -180,6 +180,12 @@ static void take(struct explore *x, const struct explore_cpu *cpu)
 	}
 }
 
+static void see_bits(struct explore *x)
+{
+	for (uint32_t i = 0; i < EXPLORE_WORDS; i++)
+		x->seen[i] |= x->words[EXPLORE_GUARD + i];
+}
+
 static void judge_unmapped(struct explore *x, uint32_t page)
 {
 	struct walker_leaf leaf;
@@ -246,6 +252,8 @@ void explore_judge_call(struct explore *x, struct explore_cpu *cpu)
 		each_edge(x, call, judge_mapped);
 	if (cpu->finish && explore_reports(call->verb) && !may_miss(x, cpu))
 		judge_report(x, cpu);
+	if (cpu->finish)
+		see_bits(x);
 	if (cpu->finish && (CLEARS | FORGETS) >> call->verb & 1)
 		take(x, cpu);
 	if (!cpu->finish && call->verb == EXPLORE_MAP && cpu->manner->flags & EXPLORE_DIRTY)
@@ -282,6 +290,14 @@ static void judge_bits(struct explore *x, const struct explore_cpu *cpu)
 			explore_wrong(x, "%s: bit %u of %u is set",
 			              explore_verb_text(cpu->call->verb), (unsigned)bit,
 			              (unsigned)bitmap->bits);
+}
+
+/* Whoever was told of a page may look again: no call takes a bit away that another one has set. */
+static void judge_seen(struct explore *x)
+{
+	for (uint32_t i = 0; i < EXPLORE_WORDS; i++)
+		if (x->seen[i] & ~x->words[EXPLORE_GUARD + i])
+			explore_wrong(x, "a bit of word %u was set, and is not any more", i);
 }
 
 /* Pages that are looked at: around the ranges, at events, and their groups. */
@@ -418,6 +434,7 @@ void explore_judge_end(struct explore *x)
 	for (uint32_t i = 0; i < x->scenario->cpus; i++)
 		judge_bits(x, &x->cpus[i]);
 	judge_guards(x, x->words);
+	judge_seen(x);
 	for (uint32_t i = 0; i < x->watched_count; i++)
 		judge_page(x, x->watched[i]);
 	if (x->f->config.flags & IOPGT_CONFIG_TABLE_ACCESS_FLAG)

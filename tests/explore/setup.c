@@ -197,6 +197,7 @@ void explore_setup(struct explore *x)
 	if (s->flags & EXPLORE_ADAPTS)
 		begin_round(x);
 	memset(x->words, 0, sizeof(x->words));
+	memset(x->seen, 0, sizeof(x->seen));
 	for (uint32_t i = 0; i < s->events; i++) {
 		struct explore_event before = s->event[i];
 
