@@ -187,6 +187,8 @@ void explore_setup(struct explore *x)
 	const struct explore_scenario *s = x->scenario;
 
 	make_walkers(x);
+	/* Notes are for good: without this the first run would have made them for all others. */
+	x->f->table->kept_dirty = x->f->table->cleared_accessed = 0;
 	x->f->hal.flags = x->f->options.host.hal_flags |
 	                  (s->flags & EXPLORE_DEFERS ? (uint32_t)IOPGT_HAL_DEFERS_FREE : 0);
 	map_before(x);
