@@ -449,7 +449,7 @@ uint32_t iopgt_scan_tables(struct scan_state *s)
 		const live_descriptor *ahead;
 
 		p.entries = simple_table(s, live_load_table(&links[done]));
-		/* Asked after the link is seen: kept marks are noted before they are linked. */
+		/* Kept marks are looked for page by page. */
 		if (!p.entries || looks_for_kept(s))
 			break;
 		ahead = next_table(s, p.iova);
