@@ -87,16 +87,14 @@ static inline void live_store(live_descriptor *entry, uint64_t value)
 static inline void live_fill(live_descriptor *entries, uint32_t count, uint64_t value,
                              uint64_t step)
 {
-	live_descriptor *end = entries + count;
-
 	/* Four at a time: two instructions an entry. */
-	for (; end - entries >= 4; entries += 4, value += 4 * step) {
+	for (; count >= 4; count -= 4, entries += 4, value += 4 * step) {
 		live_store(&entries[0], value);
 		live_store(&entries[1], value + step);
 		live_store(&entries[2], value + 2 * step);
 		live_store(&entries[3], value + 3 * step);
 	}
-	for (; entries < end; entries++, value += step)
+	for (; count; count--, entries++, value += step)
 		live_store(entries, value);
 }
 

@@ -82,7 +82,7 @@ int iopgt_table_init(struct iopgt_table *table, const struct iopgt_hal *hal, voi
 		hal->free_table(context, table->root, table->root_phys, bytes);
 		return IOPGT_BAD_TABLE_MEMORY;
 	}
-	table_clean(table, table->root, bytes / (uint32_t)sizeof(live_descriptor));
+	table_clean_root(table);
 	table_publish(table);
 	return IOPGT_OK;
 }

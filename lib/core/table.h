@@ -174,6 +174,12 @@ static inline void table_clean(const struct iopgt_table *table, live_descriptor 
 		                  count * (uint32_t)sizeof(*entries));
 }
 
+/* All of the start table; by a shift, since some 32-bit hosts cannot divide. */
+static inline void table_clean_root(const struct iopgt_table *table)
+{
+	table_clean(table, table->root, table->geometry.root_bytes >> 3);
+}
+
 /* Entries of one level, in memory that no walker reaches. */
 struct table_run {
 	live_descriptor *entries;

@@ -122,7 +122,7 @@ static void set_group_bits(struct iopgt_geometry *g)
 	static const uint8_t group_bits[3][3] = {{4, 4, 4}, {7, 5, 0}, {5, 5, 0}};
 
 	for (int level = IOPGT_LAST_LEVEL; level > 0; level--) {
-		unsigned bits = group_bits[(g->granule_shift - 12) / 2][IOPGT_LAST_LEVEL - level];
+		unsigned bits = group_bits[(g->granule_shift - 12u) >> 1][IOPGT_LAST_LEVEL - level];
 
 		/* A group does not pass the end of the input space (R_WMNPV). */
 		if (level >= g->start_level && geometry_shift(g, level) + bits <= g->input_bits)

@@ -181,8 +181,7 @@ static void adopt(struct iopgt_table *table)
 			move = cursor_step(&c, 1);
 		}
 	}
-	table_clean(table, table->root,
-	            table->geometry.root_bytes / (uint32_t)sizeof(live_descriptor));
+	table_clean_root(table);
 	table_publish(table);
 }
 
