@@ -240,7 +240,7 @@ static inline uint64_t sieve_words(const struct scan_state *s, live_descriptor *
 	const uint64_t bit = s->sieve.bit, value = s->match.value;
 	uint64_t some = 0;
 
-	for (uint32_t i = 0; i < words; i++)
+	for (size_t i = 0; i < words; i++)
 		some |= (uint64_t)live_may_match_ahead(entries + 64 * i, bit, value, ahead + 64 * i)
 		        << i;
 	return some;
@@ -294,7 +294,7 @@ static __attribute__((noinline)) uint32_t scan_words(struct scan_state *s, const
 	uint32_t dirty = 0;
 
 	for (; some; some &= some - 1) {
-		uint32_t word = bits_lowest(some);
+		size_t word = bits_lowest(some);
 		struct pages found = pages_behind(p, 64 * word, shift);
 
 		found.mask =
@@ -307,7 +307,7 @@ static __attribute__((noinline)) uint32_t scan_words(struct scan_state *s, const
 			if (cleans)
 				clean_pages(s, &found, found.mask);
 		} else if (!found_pages(s, found, run)) {
-			return 64 * word;
+			return (uint32_t)(64 * word);
 		}
 	}
 	s->op->stats.dirty += dirty;

@@ -73,7 +73,7 @@ static inline sieve_part sieve_join(sieve_part a, sieve_part b, bool all)
 	do {                                                                                       \
 		__asm__ volatile("" : : : "memory");                                               \
 		MATCH_FETCH(first);                                                                \
-		part = sieve_join_8(entries + (first), part, all);                                 \
+		(part) = sieve_join_8(entries + (first), part, all);                               \
 	} while (0)
 
 /* 64 joined. Those at `ahead` are fetched meanwhile. */
