@@ -129,6 +129,21 @@ static void expect_reported(struct row *row, const struct call *call, unsigned m
 	}
 }
 
+/* What is still marked, of all of the row. */
+static void expect_left(struct row *row)
+{
+	const struct call all = {0, row->count - 1, 0};
+
+	look_dirty(row->f, FIRST(row->f), SIZE(row->f));
+	expect_reported(row, &all, 0);
+}
+
+static void end_row(struct row *row)
+{
+	unmap(row->f, FIRST(row->f), SIZE(row->f));
+	test_free(row->marked);
+}
+
 static void each_mark_is_reported_once(struct fixture *f)
 {
 	static const unsigned before[] = {0, 64, 5};
@@ -153,11 +168,8 @@ static void each_mark_is_reported_once(struct fixture *f)
 		assert_int_equal(op.stats.cleaned, call.marked);
 		for (uint64_t page = call.first; page <= call.last; page++)
 			row.marked[page] = false;
-		look_dirty(f, FIRST(f), SIZE(f));
-		call = (struct call){0, row.count - 1, 0};
-		expect_reported(&row, &call, 0);
-		unmap(f, FIRST(f), SIZE(f));
-		test_free(row.marked);
+		expect_left(&row);
+		end_row(&row);
 	}
 }
 
@@ -173,8 +185,7 @@ static void two_pages_share_a_bit(struct fixture *f)
 		                                      call_size(&row, &call), &f->bitmap, &op));
 		expect_reported(&row, &call, 1);
 		assert_int_equal(op.stats.dirty, call.marked);
-		unmap(f, FIRST(f), SIZE(f));
-		test_free(row.marked);
+		end_row(&row);
 	}
 }
 
@@ -200,11 +211,8 @@ static void what_is_given_is_cleaned(struct fixture *f)
 		                                       call_size(&row, &call), &f->bitmap, &op));
 		finish(f, &op);
 		assert_int_equal(op.stats.cleaned, cleaned);
-		look_dirty(f, FIRST(f), SIZE(f));
-		call = (struct call){0, row.count - 1, 0};
-		expect_reported(&row, &call, 0);
-		unmap(f, FIRST(f), SIZE(f));
-		test_free(row.marked);
+		expect_left(&row);
+		end_row(&row);
 	}
 }
 

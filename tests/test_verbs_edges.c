@@ -125,6 +125,23 @@ static void a_read_asks_once_where_each_table_is(struct fixture *f)
 	                 (uint64_t)(2 - raw.start) + 3);
 }
 
+/* Also where pages are looked at by their kept marks, too, and table by table. */
+static void a_read_of_kept_marks_asks_once_where_each_table_is(struct fixture *f)
+{
+	struct raw raw = raw_of(f);
+	struct iopgt_op op = new_op(f);
+	uint64_t size = 3 * block(f), before;
+
+	map(f, FIRST(f), PHYS(f) + granule(f), size, RW);
+	protect(f, FIRST(f), granule(f), IOPGT_READ);
+	page_bitmap(f, FIRST(f), size);
+	before = host_calls(&f->host, HOST_PHYS_TO_VIRT);
+	expect(IOPGT_OK, iopgt_sync_dirty_log(f->table, FIRST(f), size, &f->bitmap, &op));
+	assert_int_equal(host_calls(&f->host, HOST_PHYS_TO_VIRT) - before,
+	                 (uint64_t)(2 - raw.start) + 3);
+	expect_only_bits(f, FIRST(f), size);
+}
+
 /* The same of an unmap, whose tables wait to be freed: none is asked for to be fetched ahead. */
 static void an_unmap_asks_once_where_each_table_is(struct fixture *f)
 {
@@ -431,6 +448,7 @@ int main(void)
 		TEST_WITH(FIXTURE_GRANULES, no_verb_looks_behind_a_table, .domain = true,
 	                  .host.hal_flags = IOPGT_HAL_LINEAR),
 		TEST(FIXTURE_GRANULES, a_read_asks_once_where_each_table_is),
+		TEST(FIXTURE_GRANULES, a_read_of_kept_marks_asks_once_where_each_table_is),
 		TEST(FIXTURE_GRANULES, an_unmap_asks_once_where_each_table_is),
 		TEST_WITH(FIXTURE_GRANULES | FIXTURE_STAGES, what_is_being_replaced_is_busy,
 	                  .domain = true, .level = FIXTURE_LEVEL_0,

@@ -96,7 +96,7 @@ static inline uint64_t cursor_last(const struct iopgt_cursor *c)
 
 /*
  * The table behind the cursor's, to be fetched ahead: the one that the next entry above links,
- * in linear memory. Else the cursor's own.
+ * in the range, in linear memory. Else the cursor's own.
  */
 static inline const live_descriptor *cursor_ahead(const struct iopgt_cursor *c)
 {
@@ -105,6 +105,7 @@ static inline const live_descriptor *cursor_ahead(const struct iopgt_cursor *c)
 	uint64_t d;
 
 	if (!c->table->linear || above < g->start_level ||
+	    geometry_last(g, above, c->iova) >= c->range.last ||
 	    geometry_index(g, above, c->iova) == geometry_entries(g, above) - 1)
 		return cursor_table(c);
 	d = live_load(cursor_entry_above(c, above) + 1);

@@ -446,11 +446,12 @@ uint32_t iopgt_scan_tables(struct scan_state *s)
 		return 0;
 	count = whole_tables(&s->c);
 	for (; done < count && left >= steps; done++, left -= steps) {
+		uint64_t d = live_load_table(&links[done]);
 		const live_descriptor *ahead;
 
-		p.entries = simple_table(s, live_load_table(&links[done]));
-		/* Kept marks are looked for page by page. */
-		if (!p.entries || looks_for_kept(s))
+		/* With kept marks each is gone into by itself: the host is asked for it then. */
+		p.entries = looks_for_kept(s) ? NULL : simple_table(s, d);
+		if (!p.entries)
 			break;
 		ahead = next_table(s, p.iova);
 		s->c.level++;
