@@ -318,6 +318,7 @@ static void a_stopped_visit_goes_on_at_the_next_run(struct fixture *f)
 
 static const struct fixture_test tests[] = {
 	TEST(FIXTURE_GRANULES | FIXTURE_STAGES, each_mark_is_reported_once),
+	TEST_WITH(FIXTURE_GRANULES, each_mark_is_reported_once, .host.hal_flags = IOPGT_HAL_LINEAR),
 	TEST(FIXTURE_GRANULES | FIXTURE_STAGES, two_pages_share_a_bit),
 	TEST(FIXTURE_GRANULES | FIXTURE_STAGES, what_is_given_is_cleaned),
 	TEST(FIXTURE_GRANULES, each_entry_is_looked_at_once),

@@ -146,6 +146,14 @@ static inline uint32_t cursor_run(const struct iopgt_cursor *c)
 	return run < rest ? run : rest;
 }
 
+/* Entries that may be stepped over before the call ends. */
+static inline uint64_t cursor_budget_left(const struct iopgt_cursor *c)
+{
+	if (!c->budget)
+		return UINT64_MAX;
+	return c->budget > c->looked_at ? c->budget - c->looked_at : 0;
+}
+
 /*
  * live_match of `count` entries from the cursor on, all in one 64 of the table. The second
  * half of such a 64, or more of its end, is sooner looked at with all of it, by vectors.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Live descriptors: memory that walkers read and update at any moment. This is
- * the only place that touches it, with match.h, which is part of it.
+ * the only place that touches it, with match.h, sieve.h and pick.h, which are part of it.
  *
  * A descriptor is little-endian in memory on every host, and is read and
  * written whole. Orders:
@@ -136,6 +136,7 @@ static inline bool live_replace(live_descriptor *entry, uint64_t *expected, uint
 
 #include "core/fill.h"
 #include "core/match.h"
+#include "core/pick.h"
 #include "core/sieve.h"
 
 /*
@@ -176,6 +177,25 @@ static inline bool live_may_match_ahead(live_descriptor *entries, uint64_t bit, 
 	if (value & bit)
 		return (sieve_64(entries, false, ahead) & bit) != 0;
 	return (sieve_64(entries, true, ahead) & bit) == 0;
+}
+
+/* Numbers that live_pick_ahead takes. */
+#define LIVE_PICK_FIRST 7
+#define LIVE_PICK_LAST  30
+
+/*
+ * *found: which of the 64 have the bit of that number. True: each has all of `bits`. Both are
+ * told from one load of each.
+ */
+static inline bool live_pick_ahead(live_descriptor *entries, unsigned bit, uint64_t bits,
+                                   uint64_t *found, const live_descriptor *ahead)
+{
+	uint64_t all;
+
+	IOPGT_ASSERT((uintptr_t)entries % MATCH_ALIGNMENT == 0);
+	IOPGT_ASSERT(bit >= LIVE_PICK_FIRST && bit <= LIVE_PICK_LAST);
+	*found = pick_64(entries, bit, &all, ahead);
+	return (all & bits) == bits;
 }
 
 /* Whether each of the 64 has all of `bits`. */

@@ -112,12 +112,31 @@ static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_
 #endif
 
 #ifdef MATCH_NEON
-/* 16 descriptors: bytes of ones and zeros, and of those the bit of each place. */
-static inline uint8x16_t match_16(const volatile uint64x2_t *pairs, uint64x2_t mask,
-                                  uint64x2_t value)
+/* 16 of ones or zeros, as bytes: of the ones, the bit of each place. */
+static inline uint8x16_t match_places(const uint32x4_t quads[4])
 {
 	static const uint8_t places[16] = {1, 2, 4, 8, 16, 32, 64, 128,
 	                                   1, 2, 4, 8, 16, 32, 64, 128};
+	uint16x8_t low =
+		vuzp1q_u16(vreinterpretq_u16_u32(quads[0]), vreinterpretq_u16_u32(quads[1]));
+	uint16x8_t high =
+		vuzp1q_u16(vreinterpretq_u16_u32(quads[2]), vreinterpretq_u16_u32(quads[3]));
+
+	return vandq_u8(vuzp1q_u8(vreinterpretq_u8_u16(low), vreinterpretq_u8_u16(high)),
+	                vld1q_u8(places));
+}
+
+/* Four of those to one word. */
+static inline uint64_t match_word(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x16_t d)
+{
+	uint8x16_t sums = vpaddq_u8(vpaddq_u8(a, b), vpaddq_u8(c, d));
+
+	return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(sums, sums)), 0);
+}
+
+static inline uint8x16_t match_16(const volatile uint64x2_t *pairs, uint64x2_t mask,
+                                  uint64x2_t value)
+{
 	uint32x4_t quads[4];
 
 	for (unsigned i = 0; i < 4; i++) {
@@ -126,12 +145,7 @@ static inline uint8x16_t match_16(const volatile uint64x2_t *pairs, uint64x2_t m
 
 		quads[i] = vuzp1q_u32(vreinterpretq_u32_u64(low), vreinterpretq_u32_u64(high));
 	}
-	return vandq_u8(
-		vuzp1q_u8(vreinterpretq_u8_u16(vuzp1q_u16(vreinterpretq_u16_u32(quads[0]),
-	                                                  vreinterpretq_u16_u32(quads[1]))),
-	                  vreinterpretq_u8_u16(vuzp1q_u16(vreinterpretq_u16_u32(quads[2]),
-	                                                  vreinterpretq_u16_u32(quads[3])))),
-		vld1q_u8(places));
+	return match_places(quads);
 }
 
 static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value,
@@ -140,7 +154,7 @@ static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_
 	const volatile uint64x2_t *pairs = (const volatile void *)entries;
 	uint64x2_t masks = vdupq_n_u64(mask);
 	uint64x2_t values = vdupq_n_u64(value);
-	uint8x16_t a, b, c, d, sums;
+	uint8x16_t a, b, c, d;
 
 	MATCH_FETCH(0);
 	MATCH_FETCH(8);
@@ -154,8 +168,7 @@ static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_
 	MATCH_FETCH(48);
 	MATCH_FETCH(56);
 	d = match_16(pairs + 24, masks, values);
-	sums = vpaddq_u8(vpaddq_u8(a, b), vpaddq_u8(c, d));
-	return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(sums, sums)), 0);
+	return match_word(a, b, c, d);
 }
 #endif
 

@@ -125,49 +125,6 @@ static __attribute__((noinline)) void take_pages(struct scan_state *s, const str
 	clean_pages(s, p, mask);
 }
 
-/* The descriptor of the next table that is linked there, from `index` on; or 0. */
-static uint64_t next_link(const struct scan_state *s, int level, uint32_t index)
-{
-	const struct iopgt_format *f = &s->table->format;
-	live_descriptor *entries = s->c.path[level + 1];
-	uint32_t count = geometry_entries(&s->table->geometry, level);
-	uint64_t skip = (UINT64_C(1) << (index & 63)) - 1;
-	uint64_t d = live_load(&entries[index]);
-
-	if (format_is_table(f, level, d))
-		return d;
-	for (index &= ~UINT32_C(63); index < count; index += 64, skip = 0) {
-		uint32_t n = count - index < 64 ? count - index : 64;
-		uint64_t tables = live_match(&entries[index], n, f->table_mask, f->table_value);
-
-		if (tables & ~skip)
-			return live_load(&entries[index + bits_lowest(tables & ~skip)]);
-	}
-	return 0;
-}
-
-/* The table that the scan will be in next, if it is to be fetched ahead; else null. */
-static live_descriptor *next_table(const struct scan_state *s, uint64_t iova)
-{
-	const struct iopgt_format *f = &s->table->format;
-	const struct iopgt_geometry *g = &s->table->geometry;
-	int above = IOPGT_LAST_LEVEL - 1;
-	uint32_t index;
-	uint64_t d;
-
-	/* The host is not asked where tables are more often than needed. */
-	if (!s->table->linear || above < g->start_level ||
-	    geometry_last(g, above, iova) >= s->c.range.last)
-		return NULL;
-	index = geometry_index(g, above, iova) + 1;
-	if (index == geometry_entries(g, above))
-		return NULL;
-	d = next_link(s, above, index);
-	if (!format_is_table(f, above, d) || (s->skips && !(d & (f->walked | f->was_walked))))
-		return NULL;
-	return table_virt(s->table, format_address(f, d));
-}
-
 /* Whether pages are looked at by their kept mark, too. */
 static bool looks_for_kept(const struct scan_state *s)
 {
@@ -278,6 +235,23 @@ static live_descriptor *whole_words(const struct scan_state *s, uint64_t iova, e
 	return bit % 64 ? NULL : (live_descriptor *)&bitmap->words[bit / 64];
 }
 
+/* Those of 64 pages that match. */
+static inline uint64_t matched_pages(struct scan_state *s, live_descriptor *entries,
+                                     const live_descriptor *ahead)
+{
+	struct scan_pick *pick = &s->pick;
+	uint64_t found;
+
+	if (pick->pause) {
+		pick->pause--;
+	} else if (pick->possible) {
+		if (live_pick_ahead(entries, pick->bit, pick->others, &found, ahead))
+			return found ^ pick->flip;
+		pick->pause = SCAN_PICK_PAUSE;
+	}
+	return live_match_ahead(entries, s->match.mask, s->match.value, ahead);
+}
+
 /*
  * Whole 64 of pages, 512 at most, from p on, while as many are fetched from `ahead`. Returns how
  * many pages are done: all, or those before the end of the run.
@@ -287,7 +261,6 @@ static __attribute__((noinline)) uint32_t scan_words(struct scan_state *s, const
                                                      enum run run)
 {
 	live_descriptor *bits = whole_words(s, p->iova, run);
-	const struct scan_match match = s->match;
 	unsigned shift = s->table->geometry.granule_shift;
 	bool cleans = (s->scan->flags & SCAN_CLEAN) != 0;
 	uint64_t some = words_to_match(s, p->entries, count / 64, &ahead);
@@ -297,8 +270,7 @@ static __attribute__((noinline)) uint32_t scan_words(struct scan_state *s, const
 		size_t word = bits_lowest(some);
 		struct pages found = pages_behind(p, 64 * word, shift);
 
-		found.mask =
-			live_match_ahead(found.entries, match.mask, match.value, ahead + 64 * word);
+		found.mask = matched_pages(s, found.entries, ahead + 64 * word);
 		if (!found.mask)
 			continue;
 		if (bits) {
@@ -336,12 +308,16 @@ static inline uint32_t scan_all_words(struct scan_state *s, const struct pages *
 /* Pages from the cursor on. Returns how many are done. */
 static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 {
+	const struct iopgt_bitmap *bitmap = s->scan->bitmap;
 	unsigned shift = s->table->geometry.granule_shift;
-	live_descriptor *next = next_table(s, s->c.iova), *ahead;
+	live_descriptor *next = iopgt_scan_ahead(s, s->c.iova), *ahead;
 	const struct pages p = {.entries = cursor_entry(&s->c), .iova = s->c.iova};
 	uint32_t n = 64 - (cursor_index(&s->c) & 63);
 	size_t done = 0, end;
 
+	/* The bitmap's line comes while the first pages are read. */
+	if (run == RUN_REPORTS)
+		__builtin_prefetch(&bitmap->words[bitmap_bit(bitmap, p.iova) / 64], 1);
 	if (n > count)
 		n = count;
 	if (n < 64) {
@@ -382,6 +358,20 @@ uint32_t iopgt_scan_unmarked(struct scan_state *s, uint32_t count)
 
 /* --- Tables, one after the other --- */
 
+static struct scan_pick pick_of(const struct scan_match *match, uint64_t bits)
+{
+	unsigned bit = bits_lowest(bits);
+	uint64_t others = match->mask & ~(UINT64_C(1) << bit);
+
+	return (struct scan_pick){
+		.possible = (match->value & others) == others && bit >= LIVE_PICK_FIRST &&
+	                    bit <= LIVE_PICK_LAST,
+		.bit = bit,
+		.others = others,
+		.flip = match->value >> bit & 1 ? 0 : UINT64_MAX,
+	};
+}
+
 void iopgt_scan_start_pages(struct scan_state *s)
 {
 	const struct iopgt_format *f = &s->table->format;
@@ -394,6 +384,7 @@ void iopgt_scan_start_pages(struct scan_state *s)
 	else if (s->scan->flags & SCAN_MAKE_DIRTY)
 		state = f->state_clean;
 	s->match = (struct scan_match){f->leaf_mask[1] | bits, f->leaf_value[1] | state};
+	s->pick = pick_of(&s->match, s->sieve.bit);
 	s->simple = (struct scan_match){f->table_mask | f->unsettled | cleaned,
 	                                f->table_value | cleaned};
 	s->streams = s->scan->bitmap && !s->skips && !s->ages && !s->table->grouped;
@@ -409,14 +400,6 @@ static uint32_t whole_tables(const struct iopgt_cursor *c)
 	if (cursor_first(c) != c->iova)
 		return 0;
 	return count < rest ? (uint32_t)count : rest;
-}
-
-/* Entries that may be looked at before the call ends. */
-static uint64_t budget_left(const struct iopgt_cursor *c)
-{
-	if (!c->budget)
-		return UINT64_MAX;
-	return c->budget > c->looked_at ? c->budget - c->looked_at : 0;
 }
 
 /* The pages of a table about which nothing else has to be done, linked by d; else null. */
@@ -439,7 +422,7 @@ uint32_t iopgt_scan_tables(struct scan_state *s)
 	const enum run run = reports_all(s) ? RUN_REPORTS : RUN_TAKE;
 	live_descriptor *links = cursor_entry(&s->c);
 	struct pages p = {.iova = s->c.iova};
-	uint64_t left = budget_left(&s->c);
+	uint64_t left = cursor_budget_left(&s->c);
 	uint32_t count, done = 0;
 
 	if (s->c.level != IOPGT_LAST_LEVEL - 1)
@@ -453,7 +436,7 @@ uint32_t iopgt_scan_tables(struct scan_state *s)
 		p.entries = looks_for_kept(s) ? NULL : simple_table(s, d);
 		if (!p.entries)
 			break;
-		ahead = next_table(s, p.iova);
+		ahead = iopgt_scan_ahead(s, p.iova);
 		s->c.level++;
 		scan_all_words(s, &p, pages, ahead ? ahead : p.entries, run);
 		s->c.level--;

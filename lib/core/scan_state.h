@@ -29,6 +29,20 @@ struct scan_sieve {
 
 #define SCAN_SIEVE_PAUSE 31 /* at most */
 
+/*
+ * Mostly all of 64 pages are mapped and tracked: then their marks alone are picked, in four
+ * fifths of the instructions of a match. Where they are not, that is not tried for a while.
+ */
+struct scan_pick {
+	bool possible;   /* live_pick_ahead can tell: so it is with the architecture's formats */
+	unsigned bit;    /* number of the bit that is picked */
+	uint64_t others; /* the other bits of the match, which are set in what matches */
+	uint64_t flip;   /* of what is picked: all of it, if the bit is clear in what matches */
+	uint32_t pause;  /* how often it is not tried, from now on */
+};
+
+#define SCAN_PICK_PAUSE 31
+
 struct scan_state {
 	struct iopgt_scan *scan;
 	struct iopgt_table *table;
@@ -41,6 +55,7 @@ struct scan_state {
 	int split_level;
 	struct scan_match match;    /* pages that the scan is after, but for those kept dirty */
 	struct scan_sieve sieve;    /* of those pages */
+	struct scan_pick pick;      /* the same */
 	struct scan_match simple;   /* tables of pages about which nothing else has to be done */
 	bool streams;               /* through such tables */
 	struct scan_match marked;   /* blocks that it is after */
@@ -128,6 +143,11 @@ void iopgt_scan_pages(struct scan_state *s, uint32_t count);
  * or some fewer: 64 are looked at together.
  */
 uint32_t iopgt_scan_unmarked(struct scan_state *s, uint32_t count);
+
+/* --- scan_ahead.c --- */
+
+/* The pages of the table that the scan will be in after that of iova; null: not known. */
+live_descriptor *iopgt_scan_ahead(const struct scan_state *s, uint64_t iova);
 
 /* --- scan_report.c --- */
 

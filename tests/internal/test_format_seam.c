@@ -85,13 +85,13 @@ static const struct iopgt_format made_up = {
 };
 
 /* A table of the made-up format: 4 KiB pages, 2 MiB blocks, three levels. */
-static void seam_init(struct seam *s)
+static void seam_init_of(struct seam *s, const struct iopgt_format *format)
 {
 	struct host_options options = {.arena_bytes = 8u << 20};
 
 	memset(s, 0, sizeof(*s));
 	host_init(&s->host, &options);
-	s->table.format = made_up;
+	s->table.format = *format;
 	s->table.geometry = (struct iopgt_geometry){
 		.granule_shift = 12,
 		.input_bits = 39,
@@ -108,6 +108,11 @@ static void seam_init(struct seam *s)
 	assert_int_equal(iopgt_table_init(&s->table, &s->host.hal, &s->host), IOPGT_OK);
 	s->bitmap = (struct iopgt_bitmap){
 		.words = s->words, .base = IOVA, .bits = PAGES, .page_shift = 12};
+}
+
+static void seam_init(struct seam *s)
+{
+	seam_init_of(s, &made_up);
 }
 
 static void seam_fini(struct seam *s)
@@ -216,6 +221,37 @@ static void a_set_dirty_mark_is_read_and_cleared(void **state)
 	seam_fini(&s);
 }
 
+/* Low or high in the descriptor, set or cleared by a write; and what tracks may be a 0, too. */
+static void a_page_is_marked_by_any_bit(void **state)
+{
+	static const unsigned marks[] = {2, 6, 10, 11, 52, 60};
+
+	(void)state;
+	for (unsigned i = 0; i < 8 * sizeof(marks) / sizeof(marks[0]); i++) {
+		const uint64_t mark = BIT(marks[i / 8]);
+		const bool clears = i & 1, tracked_by_0 = i & 2;
+		const uint64_t tracked = tracked_by_0 ? 0 : TRACKED;
+		const uint64_t other = (i & 4) != 0 ? TRACKED : 0; /* of all but one */
+		struct iopgt_format format = made_up;
+		struct seam s;
+
+		format.state_mask = WRITE | TRACKED | mark;
+		format.state_clean = WRITE | tracked | (clears ? mark : 0);
+		format.state_dirty = WRITE | tracked | (clears ? 0 : mark);
+		format.state_untracked = WRITE | (TRACKED ^ tracked);
+		seam_init_of(&s, &format);
+		seam_map(&s, BLOCK - PAGE, IOPGT_READ | IOPGT_WRITE | IOPGT_CLEAN);
+		for (uint64_t page = 0; page < 511; page++) {
+			uint64_t *leaf = leaf_of(&s, IOVA + page * PAGE);
+
+			*leaf ^= pool_little_endian(mark | (page == 100 ? 0 : other));
+		}
+		take_dirty(&s);
+		expect_bits(&s, other ? 100 : 0, other ? 1 : 511);
+		seam_fini(&s);
+	}
+}
+
 static void a_block_splits_and_merges_with_its_mark(void **state)
 {
 	struct iopgt_op op = {0};
@@ -260,6 +296,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mapping_and_translation_follow_the_format),
 		cmocka_unit_test(a_set_dirty_mark_is_read_and_cleared),
+		cmocka_unit_test(a_page_is_marked_by_any_bit),
 		cmocka_unit_test(a_block_splits_and_merges_with_its_mark),
 		cmocka_unit_test(unmap_dirty_harvests_unlinked_tables),
 	};

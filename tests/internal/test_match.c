@@ -52,6 +52,21 @@ static void fail(const char *what, uint64_t mask, uint64_t value, uint64_t found
 	exit(1);
 }
 
+/* Which of 64 have one bit, and the same of all of them. */
+static void check_picked(live_descriptor *entries, const uint64_t *values, uint64_t bits,
+                         uint64_t all)
+{
+	static const live_descriptor elsewhere[64];
+	unsigned bit =
+		LIVE_PICK_FIRST + (unsigned)(random64() % (LIVE_PICK_LAST - LIVE_PICK_FIRST + 1));
+	uint64_t mask = UINT64_C(1) << bit, found;
+
+	if (live_pick_ahead(entries, bit, bits, &found, elsewhere) != ((all & bits) == bits))
+		fail("picked, all have", bits, bits, all);
+	if (found != plain_match(values, 64, mask, mask))
+		fail("picked", mask, mask, found);
+}
+
 /* Whether any of 64 has `bit` as the value has it, and whether all have all of these bits. */
 static void check_joined(live_descriptor *entries, const uint64_t *values, uint64_t bit,
                          uint64_t bits)
@@ -69,6 +84,7 @@ static void check_joined(live_descriptor *entries, const uint64_t *values, uint6
 		fail("may match a clear bit", bit, 0, all);
 	if (live_all_have_ahead(entries, bits, elsewhere) != ((all & bits) == bits))
 		fail("all have", bits, bits, all);
+	check_picked(entries, values, bits, all);
 }
 
 /* All alike but for one bit of one of them. */
