@@ -125,22 +125,19 @@ void guest_forget_written(struct guest *guest)
 	guest->written_pages = 0;
 }
 
-double guest_round(struct guest *guest, struct iopgt_stats *stats)
+double guest_sync(struct guest *guest, struct iopgt_op *op)
 {
 	struct iopgt_bitmap bitmap = {guest->found, IOVA, guest->blocks * TABLE_ENTRIES,
 	                              PAGE_SHIFT};
-	struct iopgt_op op = {0};
 	double begin;
 	int error;
 
 	memset(guest->found, 0, bitmap_words(guest) * 8);
 	begin = now_ns();
 	error = iopgt_read_and_clear_dirty(&guest->domain.table, IOVA, guest_bytes(guest), &bitmap,
-	                                   &op);
+	                                   op);
 	if (error == IOPGT_OK)
-		error = iopgt_op_finish(&op);
-	if (error == IOPGT_OK && guest->domain.how.policy == IOPGT_SPLIT_ADAPTIVE)
-		error = iopgt_merge_cold(&guest->domain, IOVA, guest_bytes(guest), &op);
+		error = iopgt_op_finish(op);
 	begin = now_ns() - begin;
 	if (error != IOPGT_OK)
 		die("read and clear", error);
@@ -148,9 +145,21 @@ double guest_round(struct guest *guest, struct iopgt_stats *stats)
 		if (guest->written[w] & ~guest->found[w])
 			die_text("a written page was not reported");
 	}
-	if (stats)
-		*stats = op.stats;
 	return begin;
+}
+
+double guest_merge(struct guest *guest, struct iopgt_op *op)
+{
+	double begin = now_ns();
+	int error = IOPGT_OK;
+
+	if (guest->domain.how.policy == IOPGT_SPLIT_ADAPTIVE)
+		error = iopgt_merge_cold(&guest->domain, IOVA, guest_bytes(guest), op);
+	if (error == IOPGT_OK)
+		error = iopgt_op_finish(op);
+	if (error != IOPGT_OK)
+		die("merge", error);
+	return now_ns() - begin;
 }
 
 uint64_t guest_found_pages(const struct guest *guest)

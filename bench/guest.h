@@ -36,10 +36,12 @@ void guest_reset(struct guest *guest);
 void guest_write(struct guest *guest, uint64_t block, unsigned pages);
 void guest_forget_written(struct guest *guest);
 /*
- * Reads and clears into found, and merges what is cold if the policy does; what it took.
- * A page that was written and is not found is the end.
+ * A round: reads and clears into found; then merges what is cold, if the policy does. What each
+ * took. A page that was written and is not found is the end. op: zero at first; its stats are
+ * those of both.
  */
-double guest_round(struct guest *guest, struct iopgt_stats *stats);
+double guest_sync(struct guest *guest, struct iopgt_op *op);
+double guest_merge(struct guest *guest, struct iopgt_op *op);
 uint64_t guest_found_pages(const struct guest *guest);
 uint64_t guest_table_bytes(const struct guest *guest);
 

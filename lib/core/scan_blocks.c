@@ -94,6 +94,25 @@ static bool is_table_at(const struct scan_state *s, uint32_t distance)
 	return format_is_table(&s->table->format, s->c.level, d);
 }
 
+/*
+ * Those of the `n` entries from the cursor on, up to the next 64, that are unmarked. Among 64
+ * there may be tables, which the scan goes into: it looks at them once, not behind each anew.
+ * That one was unmarked at any moment of this call is enough.
+ */
+static uint64_t unmarked_blocks(struct scan_state *s, uint32_t n)
+{
+	uint32_t before = cursor_index(&s->c) & 63;
+	live_descriptor *entries = cursor_entry(&s->c) - before;
+
+	if (before + n < 64)
+		return cursor_match(&s->c, n, s->unmarked.mask, s->unmarked.value);
+	if (entries != s->seen) {
+		s->seen = entries;
+		s->seen_unmarked = live_match(entries, 64, s->unmarked.mask, s->unmarked.value);
+	}
+	return s->seen_unmarked >> before;
+}
+
 uint32_t iopgt_scan_blocks(struct scan_state *s)
 {
 	const struct iopgt_format *f = &s->table->format;
@@ -102,7 +121,7 @@ uint32_t iopgt_scan_blocks(struct scan_state *s)
 
 	if (n > run)
 		n = run;
-	rest = bits_low(n) & ~cursor_match(&s->c, n, s->unmarked.mask, s->unmarked.value);
+	rest = bits_low(n) & ~unmarked_blocks(s, n);
 	if (rest && s->takes) {
 		marked = cursor_match(&s->c, n, s->marked.mask, s->marked.value) & covered(s, n);
 		rest &= ~marked;

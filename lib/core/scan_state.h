@@ -60,6 +60,8 @@ struct scan_state {
 	bool streams;               /* through such tables */
 	struct scan_match marked;   /* blocks that it is after */
 	struct scan_match unmarked; /* most of those that it is not after */
+	live_descriptor *seen;      /* the 64 entries among which it looked for those last */
+	uint64_t seen_unmarked;     /* and found these */
 	bool hops;                  /* over unmarked blocks and holes */
 	bool takes;                 /* the marked blocks between them, too */
 	bool skips;                 /* passes by tables that were not walked */

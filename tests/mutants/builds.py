@@ -156,7 +156,7 @@ class Tree:
                    for p in sorted((self.folder / part).glob("*.c"))
                    if not p.name.startswith("test_")]
         self.compile(variant, support, self.objects(variant, "support"), [])
-        programs = [p for p in sorted(self.folder.glob(variant.sources))]
+        programs = [p for part in variant.sources.split() for p in sorted(self.folder.glob(part))]
         others = [str(p) for p in sorted(self.objects(variant, "support").glob("*.o"))]
         target = self.folder / "programs" / variant.name
         target.mkdir(parents=True, exist_ok=True)

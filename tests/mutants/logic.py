@@ -117,8 +117,8 @@ class UnitTests(builds.Variant):
     """The unit tests but for those that take long in every build (tests/CMakeLists.txt)."""
 
     def __init__(self):
-        super().__init__("logic", ["-O1", builds.DEBUG], "tests/test_*.c", "tests/support",
-                         MOST_SECONDS)
+        super().__init__("logic", ["-O1", builds.DEBUG],
+                         "tests/test_*.c tests/internal/test_*.c", "tests/support", MOST_SECONDS)
 
 
 class Session:
