@@ -9,7 +9,7 @@ import subprocess
 # Of these headers every function is a primitive, but for those that only read, and a hook.
 HEADERS = ["core/live.h", "core/fill.h", "core/marks.h", "core/walked.h", "core/gather.h"]
 OTHERS = {"live_load", "live_match", "live_match_ahead", "live_may_match_ahead",
-          "live_all_have_ahead", "iopgt_explore_step"}
+          "live_all_have_ahead", "live_pick_ahead", "iopgt_explore_step"}
 # Of core/table.h these, of the HAL these.
 TABLE = ["table_publish", "table_clean", "table_count", "table_counted", "table_note", "table_set",
          "table_take", "table_grow_young"]
