@@ -98,6 +98,18 @@ static int read_whole_tables(struct pair *pair, uint64_t iova)
 	return error ? error : iopgt_op_finish(&op);
 }
 
+/* From the table of the round before, behind which the scan looks for the next one. */
+static int read_from_the_one_before(struct pair *pair, uint64_t iova)
+{
+	uint64_t first = iova < pair->stride ? 0 : iova - pair->stride;
+	uint64_t size = iova + BLOCK - first, words[BLOCK / GRANULE / 64 + 1] = {0};
+	const struct iopgt_bitmap bitmap = {words, first, size / BLOCK, 21};
+	struct iopgt_op op = new_op();
+	int error = iopgt_sync_dirty_log(pair->table, first, size, &bitmap, &op);
+
+	return error ? error : iopgt_op_finish(&op);
+}
+
 /* Tables of its own: both threads count theirs. */
 static int map_elsewhere(struct pair *pair, uint64_t iova)
 {
@@ -278,7 +290,8 @@ static void those_who_ask_where_tables_are_see_complete_tables(void **state)
 static void tables_that_link_tables_are_complete(void **state)
 {
 	static int (*const above[])(struct pair * pair, uint64_t iova) = {
-		map_beside, unmap_more, protect_beside, merge_next, read_dirty, translate};
+		map_beside, unmap_more, protect_beside,          merge_next,
+		read_dirty, translate,  read_from_the_one_before};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(above) / sizeof(above[0]); i++) {
