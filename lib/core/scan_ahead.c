@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Which table a scan will be in next, so that it can be fetched while this one is read. A
- * guess: what is linked may change until then. But no table is looked at that lies wholly
- * behind the range, where another call may free it.
+ * guess: what is linked may change until then. But nothing is looked at that lies wholly
+ * behind the range, where another call may free tables.
  */
 #include "core/scan_state.h"
 
@@ -26,21 +26,32 @@ static uint64_t links_ahead(const struct scan_state *s, live_descriptor *entries
 	return links;
 }
 
-/* The first entry from `index` on by which the scan may go into a table; or how many there are. */
-static uint32_t next_link(const struct scan_state *s, live_descriptor *entries, int level,
-                          uint32_t index)
+/*
+ * From the entry *index of a table on, which begins at *iova: goes on to the first one by which the
+ * scan may go into a table. False: there is none in this table and in the range.
+ */
+static bool find_link(const struct scan_state *s, live_descriptor *entries, int level,
+                      uint32_t *index, uint64_t *iova)
 {
-	uint32_t count = geometry_entries(&s->table->geometry, level);
-	uint64_t before = (UINT64_C(1) << (index & 63)) - 1;
+	unsigned shift = geometry_shift(&s->table->geometry, level);
+	uint64_t left = (s->c.range.last >> shift) - (*iova >> shift) + 1;
+	uint64_t before = (UINT64_C(1) << (*index & 63)) - 1;
+	uint32_t end = geometry_entries(&s->table->geometry, level);
 
-	for (index &= ~UINT32_C(63); index < count; index += 64, before = 0) {
-		uint32_t n = count - index < 64 ? count - index : 64;
-		uint64_t links = links_ahead(s, &entries[index], n) & ~before;
+	if (left < end - *index)
+		end = *index + (uint32_t)left;
+	for (uint32_t i = *index & ~UINT32_C(63); i < end; i += 64, before = 0) {
+		uint32_t n = end - i < 64 ? end - i : 64;
+		uint64_t links = links_ahead(s, &entries[i], n) & ~before;
 
-		if (links)
-			return index + bits_lowest(links);
+		if (links) {
+			i += bits_lowest(links);
+			*iova += (uint64_t)(i - *index) << shift;
+			*index = i;
+			return true;
+		}
 	}
-	return count;
+	return false;
 }
 
 /* Where the next entry of the table above does not lead into it. */
@@ -49,7 +60,8 @@ static live_descriptor *later_table(const struct scan_state *s, uint64_t iova)
 	const struct iopgt_geometry *g = &s->table->geometry;
 	int level = IOPGT_LAST_LEVEL;
 	live_descriptor *entries;
-	uint32_t index, next;
+	uint64_t next;
+	uint32_t index;
 
 	/* It costs up to as much as three tables do: not for a part of one. */
 	if (cursor_budget_left(&s->c) <= geometry_entries(g, level))
@@ -60,26 +72,22 @@ static live_descriptor *later_table(const struct scan_state *s, uint64_t iova)
 		if (level < g->start_level || geometry_last(g, level, iova) >= s->c.range.last)
 			return NULL;
 		entries = s->c.path[level + 1];
-		index = geometry_index(g, level, iova);
-		next = next_link(s, entries, level, index + 1);
-	} while (next == geometry_entries(g, level));
+		index = geometry_index(g, level, iova) + 1;
+		next = geometry_last(g, level, iova) + 1;
+	} while (!find_link(s, entries, level, &index, &next));
 	/* and down from there. */
-	iova = geometry_first(g, level, iova);
 	for (;;) {
-		uint64_t d;
+		uint64_t d = live_load_table(&entries[index]);
 
-		iova += (uint64_t)(next - index) << geometry_shift(g, level);
-		if (next == geometry_entries(g, level) || iova > s->c.range.last)
-			return NULL;
 		/* Another call may have unmapped it meanwhile. */
-		d = live_load_table(&entries[next]);
 		if (!goes_into(s, level, d))
 			return NULL;
 		entries = table_virt(s->table, format_address(&s->table->format, d));
 		if (++level == IOPGT_LAST_LEVEL)
 			return entries;
 		index = 0;
-		next = next_link(s, entries, level, 0);
+		if (!find_link(s, entries, level, &index, &next))
+			return NULL;
 	}
 }
 
