@@ -138,6 +138,12 @@ static void none_that_lies_behind_the_range(void **state)
 	assert_ptr_equal(ahead(tree), tree->pages);
 	tree->scan.c.range.last--;
 	assert_null(ahead(tree));
+	live_store(&tree->gib[0][9], BLOCK);
+	link_table(&tree->gib[0][110], tree->pages, 0);
+	tree->scan.c.range.last = GIB + 110 * MIB_2;
+	assert_ptr_equal(ahead(tree), tree->pages);
+	tree->scan.c.range.last--;
+	assert_null(ahead(tree));
 	/* There, a table above it is not looked into, either. */
 	tree = make_tree(8);
 	link_table(&tree->root[3], NOWHERE, 0);
