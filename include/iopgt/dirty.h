@@ -39,8 +39,9 @@
  * with IOPGT_OP_SYNC is passed up, and nothing is changed, but that op owes an
  * invalidation of all.
  *
- * Context, for all: may run beside any verb on other ranges; beside map of the
- * same range; beside unmap and trim of it only with IOPGT_HAL_DEFERS_FREE. Walkers run.
+ * Context, for all: may run beside any verb on other ranges; beside map of the same
+ * range, as long as it frees no empty table (hal.h); beside one that may, and beside
+ * unmap and trim of it, only with IOPGT_HAL_DEFERS_FREE. Walkers run.
  */
 #ifndef IOPGT_DIRTY_H
 #define IOPGT_DIRTY_H

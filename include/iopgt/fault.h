@@ -8,7 +8,7 @@
  *
  * For all handlers: iova has any alignment. They take no locks, ask for no
  * memory, change a leaf by one atomic operation, and may run beside any verb on
- * any range, but beside unmap, split and merge of this address only with
+ * any range, but beside those that free tables of this address only with
  * IOPGT_HAL_DEFERS_FREE (as iopgt_translate). A null table or op is
  * IOPGT_BAD_ARGUMENT; an address outside of the input space is IOPGT_FAULT.
  *

@@ -92,7 +92,9 @@ enum iopgt_hal_flag {
 	IOPGT_HAL_LINEAR = 1 << 0,
 	/*
 	 * free_table defers until readers that run now are done, as RCU does: then
-	 * translate and the dirty reads may overlap unmap of the same range.
+	 * translate and the dirty reads may overlap calls that free tables of the same
+	 * range: unmap, trim, and map, which frees those that earlier calls left empty
+	 * where it puts a block.
 	 */
 	IOPGT_HAL_DEFERS_FREE = 1 << 1,
 };

@@ -257,9 +257,10 @@ struct iopgt_translation {
 /*
  * Looks up one address, of any alignment.
  *
- * Context: may run beside any verb on other ranges; beside unmap, split and
- * merge of this address only with IOPGT_HAL_DEFERS_FREE. The state is that of
- * one instant: a walker may change it at once.
+ * Context: may run beside any verb on other ranges; beside unmap, trim, split and
+ * merge of this address, and a map that frees empty tables there, only with
+ * IOPGT_HAL_DEFERS_FREE. The state is that of one instant: a walker may change it
+ * at once.
  * Return: IOPGT_OK; IOPGT_NOT_MAPPED; IOPGT_BUSY: being replaced, ask again;
  * IOPGT_BAD_RANGE; IOPGT_BAD_ARGUMENT; IOPGT_BAD_TABLE.
  * Stack: 256 bytes. Touches: an address.

@@ -146,7 +146,7 @@ static inline uint32_t cursor_run(const struct iopgt_cursor *c)
 	return run < rest ? run : rest;
 }
 
-/* Entries that may be stepped over before the call ends. */
+/* Entries that may be stepped over before the call ends; without a budget, UINT64_MAX. */
 static inline uint64_t cursor_budget_left(const struct iopgt_cursor *c)
 {
 	if (!c->budget)

@@ -179,9 +179,11 @@ static inline bool live_may_match_ahead(live_descriptor *entries, uint64_t bit, 
 	return (sieve_64(entries, true, ahead) & bit) == 0;
 }
 
-/* Numbers that live_pick_ahead takes. */
+/* Numbers that live_pick_ahead takes: what SSE2 packs to bytes that tell (pick.h). */
 #define LIVE_PICK_FIRST 7
 #define LIVE_PICK_LAST  30
+/* Whether it is sooner done than live_match_ahead: descriptors fit into registers. */
+#define LIVE_PICK_PAYS (sizeof(uintptr_t) == sizeof(uint64_t))
 
 /*
  * *found: which of the 64 have the bit of that number. True: each has all of `bits`. Both are

@@ -47,7 +47,7 @@
 #define MATCH_ALIGNMENT 16 /* bytes; all table memory has it */
 
 /*
- * What match_64 and sieve_64 fetch of `ahead` with each eight, if `fetches`, which is known when
+ * What match_64, sieve_64 and pick_64 fetch of `ahead` with each eight, if `fetches`, which is known when
  * it is compiled. The asm is no instruction: it keeps the compiler from
  * moving all of them to one place. No function: GCC 12 drops calls of one that does nothing
  * else.
@@ -113,14 +113,12 @@ static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_
 
 #ifdef MATCH_NEON
 /* 16 of ones or zeros, as bytes: of the ones, the bit of each place. */
-static inline uint8x16_t match_places(const uint32x4_t quads[4])
+static inline uint8x16_t match_places(uint32x4_t a, uint32x4_t b, uint32x4_t c, uint32x4_t d)
 {
 	static const uint8_t places[16] = {1, 2, 4, 8, 16, 32, 64, 128,
 	                                   1, 2, 4, 8, 16, 32, 64, 128};
-	uint16x8_t low =
-		vuzp1q_u16(vreinterpretq_u16_u32(quads[0]), vreinterpretq_u16_u32(quads[1]));
-	uint16x8_t high =
-		vuzp1q_u16(vreinterpretq_u16_u32(quads[2]), vreinterpretq_u16_u32(quads[3]));
+	uint16x8_t low = vuzp1q_u16(vreinterpretq_u16_u32(a), vreinterpretq_u16_u32(b));
+	uint16x8_t high = vuzp1q_u16(vreinterpretq_u16_u32(c), vreinterpretq_u16_u32(d));
 
 	return vandq_u8(vuzp1q_u8(vreinterpretq_u8_u16(low), vreinterpretq_u8_u16(high)),
 	                vld1q_u8(places));
@@ -134,18 +132,21 @@ static inline uint64_t match_word(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint
 	return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(sums, sums)), 0);
 }
 
+/* Four descriptors: all ones, where they match. */
+static inline uint32x4_t match_4(const volatile uint64x2_t *pairs, uint64x2_t mask,
+                                 uint64x2_t value)
+{
+	uint64x2_t low = vceqq_u64(vandq_u64(pairs[0], mask), value);
+	uint64x2_t high = vceqq_u64(vandq_u64(pairs[1], mask), value);
+
+	return vuzp1q_u32(vreinterpretq_u32_u64(low), vreinterpretq_u32_u64(high));
+}
+
 static inline uint8x16_t match_16(const volatile uint64x2_t *pairs, uint64x2_t mask,
                                   uint64x2_t value)
 {
-	uint32x4_t quads[4];
-
-	for (unsigned i = 0; i < 4; i++) {
-		uint64x2_t low = vceqq_u64(vandq_u64(pairs[2 * i], mask), value);
-		uint64x2_t high = vceqq_u64(vandq_u64(pairs[2 * i + 1], mask), value);
-
-		quads[i] = vuzp1q_u32(vreinterpretq_u32_u64(low), vreinterpretq_u32_u64(high));
-	}
-	return match_places(quads);
+	return match_places(match_4(pairs, mask, value), match_4(pairs + 2, mask, value),
+	                    match_4(pairs + 4, mask, value), match_4(pairs + 6, mask, value));
 }
 
 static inline uint64_t match_64(live_descriptor *entries, uint64_t mask, uint64_t value,

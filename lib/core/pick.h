@@ -28,7 +28,7 @@ static inline match_i32 pick_4(const volatile match_i32 *pairs, match_i32 bits, 
 	return (match_i32)__builtin_ia32_shufps((pick_f32)a, (pick_f32)b, 0x88) & bits;
 }
 
-/* What is kept is 0, or at least 128 of 16 bits: so many, at most, that 8 bits of it have bit 7. */
+/* Each is 0 or one bit of 7 to 30: packed to 8 bits, 0 or 128 to 255, of which bit 7 tells. */
 static inline uint64_t pick_16(live_descriptor *entries, match_i32 bits, match_i32 *joined)
 {
 	const volatile match_i32 *pairs = (const volatile void *)entries;
@@ -70,20 +70,23 @@ static inline uint64_t pick_64(live_descriptor *entries, unsigned bit, uint64_t 
 #endif
 
 #ifdef MATCH_NEON
+/* Four descriptors: all ones, where the bit is set. */
+static inline uint32x4_t pick_4(const volatile uint64x2_t *pairs, uint32x4_t bits,
+                                uint64x2_t *joined)
+{
+	uint64x2_t a = pairs[0], b = pairs[1];
+
+	*joined = vandq_u64(vandq_u64(*joined, a), b);
+	return vtstq_u32(vuzp1q_u32(vreinterpretq_u32_u64(a), vreinterpretq_u32_u64(b)), bits);
+}
+
 static inline uint8x16_t pick_16(const volatile uint64x2_t *pairs, uint32x4_t bits,
                                  uint64x2_t *joined)
 {
-	uint32x4_t quads[4];
-	uint8x16_t found;
+	uint32x4_t a = pick_4(pairs, bits, joined), b = pick_4(pairs + 2, bits, joined);
+	uint32x4_t c = pick_4(pairs + 4, bits, joined), d = pick_4(pairs + 6, bits, joined);
+	uint8x16_t found = match_places(a, b, c, d);
 
-	for (unsigned i = 0; i < 4; i++) {
-		uint64x2_t a = pairs[2 * i], b = pairs[2 * i + 1];
-
-		*joined = vandq_u64(vandq_u64(*joined, a), b);
-		quads[i] = vtstq_u32(vuzp1q_u32(vreinterpretq_u32_u64(a), vreinterpretq_u32_u64(b)),
-		                     bits);
-	}
-	found = match_places(quads);
 	__asm__ volatile("" : "+w"(found), "+w"(*joined));
 	return found;
 }

@@ -58,24 +58,22 @@ static bool find_link(const struct scan_state *s, live_descriptor *entries, int 
 static live_descriptor *later_table(const struct scan_state *s, uint64_t iova)
 {
 	const struct iopgt_geometry *g = &s->table->geometry;
+	const int highest = s->c.budget ? IOPGT_LAST_LEVEL - 1 : g->start_level;
 	int level = IOPGT_LAST_LEVEL;
 	live_descriptor *entries;
 	uint64_t next;
 	uint32_t index;
 
-	/* It costs up to as much as three tables do: not for a part of one. */
-	if (cursor_budget_left(&s->c) <= geometry_entries(g, level))
-		return NULL;
-	/* Up to a table in which another link follows, */
+	/* Up to a table in which another link follows: with a budget, no further than one level. */
 	do {
 		level--;
-		if (level < g->start_level || geometry_last(g, level, iova) >= s->c.range.last)
+		if (level < highest || geometry_last(g, level, iova) >= s->c.range.last)
 			return NULL;
 		entries = s->c.path[level + 1];
 		index = geometry_index(g, level, iova) + 1;
 		next = geometry_last(g, level, iova) + 1;
 	} while (!find_link(s, entries, level, &index, &next));
-	/* and down from there. */
+	/* And down from there. */
 	for (;;) {
 		uint64_t d = live_load_table(&entries[index]);
 

@@ -95,16 +95,16 @@ static bool is_table_at(const struct scan_state *s, uint32_t distance)
 }
 
 /*
- * Those of the `n` entries from the cursor on, up to the next 64, that are unmarked. Among 64
- * there may be tables, which the scan goes into: it looks at them once, not behind each anew.
- * That one was unmarked at any moment of this call is enough.
+ * Those of the `n` entries from the cursor on that are unmarked. Among 64 there may be tables,
+ * which the scan goes into: the 64 are looked at once, not again behind each table. What was
+ * unmarked at any moment of this call may be passed over: a later mark stays for the next one.
  */
 static uint64_t unmarked_blocks(struct scan_state *s, uint32_t n)
 {
 	uint32_t before = cursor_index(&s->c) & 63;
 	live_descriptor *entries = cursor_entry(&s->c) - before;
 
-	if (before + n < 64)
+	if (before + n < 64 || (n < 32 && entries != s->seen))
 		return cursor_match(&s->c, n, s->unmarked.mask, s->unmarked.value);
 	if (entries != s->seen) {
 		s->seen = entries;

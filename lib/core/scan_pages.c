@@ -305,19 +305,27 @@ static inline uint32_t scan_all_words(struct scan_state *s, const struct pages *
 	return done;
 }
 
+/* While one table is read, the same part of the next one is fetched; else its own. */
+static const live_descriptor *fetched_ahead(struct scan_state *s)
+{
+	const live_descriptor *entries = cursor_table(&s->c);
+
+	if (s->ahead_of != entries) {
+		s->ahead_of = cursor_table(&s->c);
+		s->ahead = iopgt_scan_ahead(s, s->c.iova);
+	}
+	return (s->ahead ? s->ahead : entries) + cursor_index(&s->c);
+}
+
 /* Pages from the cursor on. Returns how many are done. */
 static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 {
 	const struct iopgt_bitmap *bitmap = s->scan->bitmap;
 	unsigned shift = s->table->geometry.granule_shift;
-	live_descriptor *next = iopgt_scan_ahead(s, s->c.iova), *ahead;
 	const struct pages p = {.entries = cursor_entry(&s->c), .iova = s->c.iova};
 	uint32_t n = 64 - (cursor_index(&s->c) & 63);
 	size_t done = 0, end;
 
-	/* The bitmap's line comes while the first pages are read. */
-	if (run == RUN_REPORTS)
-		__builtin_prefetch(&bitmap->words[bitmap_bit(bitmap, p.iova) / 64], 1);
 	if (n > count)
 		n = count;
 	if (n < 64) {
@@ -331,11 +339,13 @@ static uint32_t scan_run(struct scan_state *s, uint32_t count, enum run run)
 		if (!run_some(s, pages_behind(&p, done, shift), 64, run))
 			return (uint32_t)done;
 	}
-	/* While one table is read, the same part of the next one is fetched. */
-	ahead = next ? next + cursor_index(&s->c) : p.entries;
 	if (done < end) {
 		const struct pages words = pages_behind(&p, done, shift);
+		const live_descriptor *ahead = fetched_ahead(s);
 
+		/* The bitmap's line comes while the first pages are read. */
+		if (run == RUN_REPORTS)
+			__builtin_prefetch(&bitmap->words[bitmap_bit(bitmap, p.iova) / 64]);
 		done += scan_all_words(s, &words, (uint32_t)(end - done), ahead + done, run);
 		if (done < end)
 			return (uint32_t)done;
@@ -364,8 +374,8 @@ static struct scan_pick pick_of(const struct scan_match *match, uint64_t bits)
 	uint64_t others = match->mask & ~(UINT64_C(1) << bit);
 
 	return (struct scan_pick){
-		.possible = (match->value & others) == others && bit >= LIVE_PICK_FIRST &&
-	                    bit <= LIVE_PICK_LAST,
+		.possible = LIVE_PICK_PAYS && (match->value & others) == others &&
+	                    bit >= LIVE_PICK_FIRST && bit <= LIVE_PICK_LAST,
 		.bit = bit,
 		.others = others,
 		.flip = match->value >> bit & 1 ? 0 : UINT64_MAX,

@@ -30,11 +30,11 @@ struct scan_sieve {
 #define SCAN_SIEVE_PAUSE 31 /* at most */
 
 /*
- * Mostly all of 64 pages are mapped and tracked: then their marks alone are picked, in four
- * fifths of the instructions of a match. Where they are not, that is not tried for a while.
+ * Mostly all of 64 pages are mapped and tracked: then their marks alone are picked, with SSE2 in
+ * four fifths of the instructions of a match. Where they are not, that is not tried for a while.
  */
 struct scan_pick {
-	bool possible;   /* live_pick_ahead can tell: so it is with the architecture's formats */
+	bool possible;   /* live_pick_ahead can tell, as in the architecture's formats, and pays */
 	unsigned bit;    /* number of the bit that is picked */
 	uint64_t others; /* the other bits of the match, which are set in what matches */
 	uint64_t flip;   /* of what is picked: all of it, if the bit is clear in what matches */
@@ -58,6 +58,8 @@ struct scan_state {
 	struct scan_pick pick;      /* the same */
 	struct scan_match simple;   /* tables of pages about which nothing else has to be done */
 	bool streams;               /* through such tables */
+	live_descriptor *ahead_of;  /* a table; null: none */
+	live_descriptor *ahead;     /* what iopgt_scan_ahead told of it */
 	struct scan_match marked;   /* blocks that it is after */
 	struct scan_match unmarked; /* most of those that it is not after */
 	live_descriptor *seen;      /* the 64 entries among which it looked for those last */

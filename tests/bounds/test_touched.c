@@ -63,6 +63,85 @@ static void a_page_touches_little(struct fixture *like)
 	}
 }
 
+/* --- What is looked at ahead, to be fetched: where the host need not be asked --- */
+
+#define NEAR(f) level_size(f, 1) /* the first one of a table above */
+#define FAR(f)  (3 * level_size(f, 1) + (table_entries(f) - 12) * block(f))
+
+/* A table of pages, which are in no group, and holes; maybe another one, far away. */
+static void map_apart(struct fixture *f, bool both)
+{
+	map(f, NEAR(f), granule(f), block(f), RW);
+	if (both)
+		map(f, FAR(f), granule(f), block(f), RW);
+}
+
+static uint64_t steps_of_sync(struct fixture *like, bool both)
+{
+	struct fixture *f = fixture_create(&like->options, false);
+	uint64_t first = NEAR(f), size = FAR(f) + block(f) - first, steps;
+	struct iopgt_op op = new_op(f);
+
+	map_apart(f, both);
+	fixture_bitmap(f, first, size, (unsigned)__builtin_ctzll(block(f)));
+	touched_begin(f);
+	expect(IOPGT_OK, iopgt_sync_dirty_log(f->table, first, size, &f->bitmap, &op));
+	steps = touched_steps();
+	touched_end();
+	fixture_end(f);
+	fixture_destroy(f);
+	return steps;
+}
+
+static void a_look_ahead_is_made_once(struct fixture *like)
+{
+	uint64_t alone = steps_of_sync(like, false), both = steps_of_sync(like, true);
+
+	print_message("# steps: %llu, with a table far away %llu\n", (unsigned long long)alone,
+	              (unsigned long long)both);
+	/* Two tables are read, and looked for behind the first one, through those above. */
+	assert_in_range(both, alone, 20 * table_entries(like));
+}
+
+static void a_look_ahead_stays_in_the_budget(struct fixture *f)
+{
+	uint64_t first = NEAR(f), size = FAR(f) + block(f) - first;
+
+	map_apart(f, true);
+	fixture_bitmap(f, first, size, (unsigned)__builtin_ctzll(block(f)));
+	for (uint64_t budget = 1; budget < 2 * table_entries(f);
+	     budget += table_entries(f) / 4 + 1) {
+		struct iopgt_op op = {.budget = budget};
+
+		touched_begin(f);
+		expect(IOPGT_AGAIN, iopgt_sync_dirty_log(f->table, first, size, &f->bitmap, &op));
+		/* By 64 where groups may be. */
+		expect_at_most(budget + table_entries(f) + most_of_an_address(f) + 64,
+		               touched_end(), "iopgt_sync_dirty_log");
+	}
+}
+
+static void sync_touches(struct fixture *f, uint64_t first, uint64_t size, uint64_t most)
+{
+	struct iopgt_op op = new_op(f);
+
+	fixture_bitmap(f, first, size, f->config.granule_shift);
+	touched_begin(f);
+	expect(IOPGT_OK, iopgt_sync_dirty_log(f->table, first, size, &f->bitmap, &op));
+	expect_at_most(most, touched_end(), "iopgt_sync_dirty_log");
+}
+
+/* The end of a table, and one page of a hole behind it; a block, the last one of 64. */
+static void a_look_stays_in_the_range(struct fixture *f)
+{
+	uint64_t last = NEAR(f) + 63 * block(f), end = NEAR(f) + block(f) - 64 * granule(f);
+
+	map_apart(f, false);
+	sync_touches(f, end, 65 * granule(f), entries_in(f, end, 65 * granule(f)));
+	map(f, last, 0, block(f), RW | IOPGT_CLEAN);
+	sync_touches(f, last, block(f), LEVELS);
+}
+
 /* --- "Touches: an address" --- */
 
 static struct iopgt_translation translation;
@@ -210,6 +289,8 @@ static void others_touch_what_they_say(struct fixture *like)
 	}
 }
 
+#define LINEAR    .host.hal_flags = IOPGT_HAL_LINEAR
+#define ALL_SIZES .leaf_sizes = FIXTURE_ALL_LEAF_SIZES
 #define ROWS(test)                                                                                 \
 	TEST_WITH(FIXTURE_GRANULES, test, .domain = true),                                         \
 		TEST_WITH(FIXTURE_GRANULES | FIXTURE_LEVELS, test, .domain = true,                 \
@@ -219,6 +300,11 @@ static void others_touch_what_they_say(struct fixture *like)
 int main(void)
 {
 	const struct fixture_test tests[] = {
+		TEST_WITH(FIXTURE_GRANULES, a_look_ahead_is_made_once, LINEAR),
+		TEST_WITH(FIXTURE_GRANULES, a_look_ahead_is_made_once, LINEAR, ALL_SIZES),
+		TEST_WITH(FIXTURE_GRANULES, a_look_ahead_stays_in_the_budget, LINEAR),
+		TEST_WITH(FIXTURE_GRANULES, a_look_ahead_stays_in_the_budget, LINEAR, ALL_SIZES),
+		TEST_WITH(FIXTURE_GRANULES, a_look_stays_in_the_range, LINEAR),
 		ROWS(calls_touch_their_range),
 		ROWS(a_page_touches_little),
 		ROWS(calls_touch_an_address),

@@ -16,6 +16,9 @@ void touched_begin(const struct fixture *f);
 /* How many there were since. */
 uint64_t touched_end(void);
 
+/* The same, each as often as it was read or written. */
+uint64_t touched_steps(void);
+
 /* --- Bounds, from the sizes that the architecture has, not from the library's --- */
 
 /* Descriptors of one table. */

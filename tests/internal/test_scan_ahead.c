@@ -232,21 +232,20 @@ static void one_that_the_scan_does_not_pass_by(void **state)
 	}
 }
 
-static void none_far_away_for_the_end_of_a_budget(void **state)
+static void none_in_another_table_above_with_a_budget(void **state)
 {
 	struct tree *tree = make_tree(8);
 
 	(void)state;
-	link_table(&tree->gib[0][10], tree->pages, 0);
-	tree->scan.c.looked_at = 1000;
-	tree->scan.c.budget = 1000 + ENTRIES + 1;
-	assert_ptr_equal(ahead(tree), tree->pages);
-	tree->scan.c.budget--;
-	assert_null(ahead(tree));
-	/* The next entry is looked at anyway. */
-	link_table(&tree->gib[0][9], tree->pages, 0);
+	link_table(&tree->gib[0][400], tree->pages, 0);
 	tree->scan.c.budget = 1;
 	assert_ptr_equal(ahead(tree), tree->pages);
+	tree = make_tree(8);
+	link_table(&tree->root[2], tree->gib[1], 0);
+	link_table(&tree->gib[1][0], tree->pages, 0);
+	assert_ptr_equal(ahead(tree), tree->pages);
+	tree->scan.c.budget = 1;
+	assert_null(ahead(tree));
 }
 
 static void none_where_the_host_has_to_be_asked(void **state)
@@ -302,7 +301,7 @@ int main(void)
 		cmocka_unit_test(none_where_there_is_no_other),
 		cmocka_unit_test(a_start_table_that_is_all_above),
 		cmocka_unit_test(one_that_the_scan_does_not_pass_by),
-		cmocka_unit_test(none_far_away_for_the_end_of_a_budget),
+		cmocka_unit_test(none_in_another_table_above_with_a_budget),
 		cmocka_unit_test(none_where_the_host_has_to_be_asked),
 #ifdef IOPGT_EXPLORE
 		cmocka_unit_test(none_if_it_goes_meanwhile),
