@@ -47,10 +47,9 @@
 #define MATCH_ALIGNMENT 16 /* bytes; all table memory has it */
 
 /*
- * What match_64, sieve_64 and pick_64 fetch of `ahead` with each eight, if `fetches`, which is known when
- * it is compiled. The asm is no instruction: it keeps the compiler from
- * moving all of them to one place. No function: GCC 12 drops calls of one that does nothing
- * else.
+ * What match_64, sieve_64 and pick_64 fetch of `ahead` with each eight, if `fetches`, which is
+ * known when it is compiled. The asm is no instruction: it keeps the compiler from moving all of
+ * them to one place. No function: GCC 12 drops calls of one that does nothing else.
  */
 #define MATCH_FETCH(first)                                                                         \
 	do {                                                                                       \
