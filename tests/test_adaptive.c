@@ -392,6 +392,8 @@ static void only_while_it_tracks_so(struct fixture *f)
 	how = (struct iopgt_tracking){.policy = IOPGT_SPLIT_ADAPTIVE,
 	                              .cold_scans = IOPGT_MAX_COLD_SCANS + 1};
 	expect(IOPGT_BAD_POLICY, iopgt_set_dirty_tracking(&f->domain, true, &how, &op));
+	how.cold_scans = IOPGT_MAX_COLD_SCANS;
+	set_tracking(f, &how, 0);
 	set_tracking(f, NULL, 0);
 	expect(IOPGT_NOT_TRACKING, iopgt_merge_cold(&f->domain, FIRST(f), SIZE(f), &op));
 }

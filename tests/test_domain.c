@@ -277,6 +277,8 @@ static void without_dirty_management_tracking_is_no_capability(struct fixture *f
 
 	assert_false(capable(f, IOPGT_CAPABLE_DIRTY_TRACKING));
 	expect(IOPGT_NO_DIRTY, iopgt_set_dirty_tracking(&f->domain, true, &how, &op));
+	for (int on = 0; on < 2; on++)
+		expect(IOPGT_NO_DIRTY, iopgt_switch_dirty_log(&f->domain, on, 0, granule(f), &op));
 }
 
 /* --- Invalidations --- */

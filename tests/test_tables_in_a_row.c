@@ -15,6 +15,7 @@ struct row {
 	struct fixture *f;
 	struct random random;
 	uint64_t count; /* pages */
+	bool kept;      /* some are KEPT: then all are looked at by 64, and by both marks */
 	bool *marked;
 };
 
@@ -30,20 +31,23 @@ enum stretch {
 	ALL,
 	READ_ONLY,
 	HOLES,
+	KEPT, /* read-only since they were written */
 	STRETCHES
 };
 
 static bool is_marked(struct row *row, enum stretch stretch)
 {
-	static const unsigned of_1000[] = {[RARE] = 10, [DENSE] = 300, [ALL] = 1000};
+	static const unsigned of_1000[STRETCHES] = {
+		[RARE] = 10, [DENSE] = 300, [ALL] = 1000, [KEPT] = 20};
 
-	return stretch < READ_ONLY && random_below(&row->random, 1000) < of_1000[stretch];
+	return random_below(&row->random, 1000) < of_1000[stretch];
 }
 
 /* A stretch of some words: their pages, and then what a walker would have marked. */
 static void fill_stretch(struct row *row, uint64_t first, uint64_t count)
 {
-	enum stretch stretch = (enum stretch)random_below(&row->random, STRETCHES);
+	enum stretch stretch =
+		(enum stretch)random_below(&row->random, row->kept ? KEPT + 1 : KEPT);
 	struct fixture *f = row->f;
 	struct raw raw = raw_of(f);
 
@@ -57,12 +61,17 @@ static void fill_stretch(struct row *row, uint64_t first, uint64_t count)
 			raw_store(&raw, raw_slot(&raw, page_of(f, page), 3),
 			          raw_at(&raw, page_of(f, page), 3) ^ RAW_BIT_7);
 	}
+	if (stretch == KEPT)
+		protect(f, page_of(f, first), count * granule(f), IOPGT_READ);
 }
 
 /* All of them pages, since the output is aligned to no block. */
 static struct row make_row(struct fixture *f, uint64_t seed)
 {
-	struct row row = {f, {seed_from_environment("IOPGT_SEED", seed)}, SIZE(f) / granule(f), 0};
+	struct row row = {.f = f,
+	                  .random = {seed_from_environment("IOPGT_SEED", seed)},
+	                  .count = SIZE(f) / granule(f),
+	                  .kept = seed % 3 == 0};
 	uint64_t count;
 
 	row.marked = test_calloc(row.count, sizeof(*row.marked));
