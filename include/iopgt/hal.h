@@ -91,10 +91,10 @@ enum iopgt_hal_flag {
 	/* A table's virtual address is its physical one plus linear_offset. */
 	IOPGT_HAL_LINEAR = 1 << 0,
 	/*
-	 * free_table defers until readers that run now are done, as RCU does: then
-	 * translate and the dirty reads may overlap calls that free tables of the same
-	 * range: unmap, trim, and map, which frees those that earlier calls left empty
-	 * where it puts a block.
+	 * free_table defers until readers that run now are done, as RCU does: then translate
+	 * and the dirty reads may overlap calls that free tables of the same range, as their
+	 * comments say. map is one of those: where it puts a block, it frees tables that
+	 * earlier calls left empty.
 	 */
 	IOPGT_HAL_DEFERS_FREE = 1 << 1,
 };

@@ -212,7 +212,7 @@ static void one_that_the_scan_does_not_pass_by(void **state)
 		struct tree *tree = make_tree(8);
 
 		tree->scan.skips = true;
-		for (uint32_t index = 9; index < ENTRIES; index += 2) {
+		for (uint32_t index = 9; index + 1 < ENTRIES; index += 2) {
 			link_table(&tree->gib[0][index], NOWHERE, 0);
 			live_store(&tree->gib[0][index + 1], index % 4 == 1 ? BLOCK : 0);
 		}
